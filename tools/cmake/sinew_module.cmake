@@ -1,0 +1,96 @@
+# The shapes a target can have. Every helper finds files by name, so that adding a file needs no edit here.
+
+
+# sinew_module(name [DEPS module...] [LIBS library...] [TEST_LIBS library...] [THREADED])
+#
+# Makes from src/<name>: the library `sinew_<name>` (x.cpp), the test program `<name>_test` (x_test.cpp, run by ctest
+# under the label `unit`, and `threaded` when the module starts threads), the benchmark `<name>_bench` (x_bench.cpp)
+# and a check that each header compiles by itself and twice.
+function(sinew_module name)
+  cmake_parse_arguments(arg "THREADED" "" "DEPS;LIBS;TEST_LIBS" ${ARGN})
+  set(dir "${CMAKE_CURRENT_SOURCE_DIR}/${name}")
+  file(GLOB headers CONFIGURE_DEPENDS "${dir}/*.h")
+  file(GLOB sources CONFIGURE_DEPENDS "${dir}/*.cpp")
+  file(GLOB tests CONFIGURE_DEPENDS "${dir}/*_test.cpp")
+  file(GLOB benches CONFIGURE_DEPENDS "${dir}/*_bench.cpp")
+  list(REMOVE_ITEM sources ${tests} ${benches} "")
+
+  list(TRANSFORM arg_DEPS PREPEND "sinew_")
+  if(sources)
+    add_library(sinew_${name} STATIC ${sources})
+    set(scope PUBLIC)
+  else()
+    add_library(sinew_${name} INTERFACE)
+    set(scope INTERFACE)
+  endif()
+  target_include_directories(sinew_${name} ${scope} "${CMAKE_SOURCE_DIR}/src")
+  target_link_libraries(sinew_${name} ${scope} ${arg_DEPS} ${arg_LIBS})
+
+  sinew_header_check(${name} sinew_${name} ${headers})
+  if(tests)
+    set(labels unit)
+    if(arg_THREADED)
+      list(APPEND labels threaded)
+    endif()
+    sinew_test(${name}_test LABELS ${labels} SOURCES ${tests} LIBS sinew_${name} ${arg_TEST_LIBS})
+  endif()
+  if(benches)
+    sinew_bench(${name}_bench SOURCES ${benches} LIBS sinew_${name} ${arg_TEST_LIBS})
+  endif()
+endfunction()
+
+# sinew_header_check(name library header...): one object file per header, includes in no other order than its own.
+function(sinew_header_check name library)
+  set(units "")
+  foreach(header IN LISTS ARGN)
+    file(RELATIVE_PATH relative "${CMAKE_SOURCE_DIR}/src" "${header}")
+    cmake_path(GET header STEM stem)
+    set(unit "${CMAKE_BINARY_DIR}/headers/${name}/${stem}.cpp")
+
+    file(CONFIGURE OUTPUT "${unit}" CONTENT "#include \"${relative}\"\n#include \"${relative}\"  // twice: the guard holds\n" @ONLY)
+    list(APPEND units "${unit}")
+  endforeach()
+  if(units)
+    add_library(${name}_headers OBJECT ${units})
+    target_link_libraries(${name}_headers PRIVATE ${library})
+  endif()
+endfunction()
+
+# sinew_test(name LABELS label... SOURCES file... LIBS library...): a doctest program known to ctest.
+function(sinew_test name)
+  cmake_parse_arguments(arg "" "" "LABELS;SOURCES;LIBS" ${ARGN})
+  add_executable(${name} ${arg_SOURCES} "${CMAKE_SOURCE_DIR}/test/support/doctest_main.cpp")
+  target_link_libraries(${name} PRIVATE ${arg_LIBS})
+  add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
+  set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT 600)
+endfunction()
+
+# sinew_bench(name SOURCES file... LIBS library...): a Google Benchmark program, built in release trees only, because
+# figures from any other build mislead.
+function(sinew_bench name)
+  if(NOT CMAKE_BUILD_TYPE STREQUAL "Release")
+    return()
+  endif()
+  cmake_parse_arguments(arg "" "" "SOURCES;LIBS" ${ARGN})
+  find_package(benchmark REQUIRED)
+  add_executable(${name} EXCLUDE_FROM_ALL ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE ${arg_LIBS} benchmark::benchmark)
+endfunction()
+
+# sinew_fuzz_target(name LIBS library...): test/fuzz/<name>_fuzz.cpp. In the fuzz tree it is a libFuzzer program; in
+# every tree it is also a test that replays the committed corpus in test/fuzz/corpus/<name>.
+function(sinew_fuzz_target name)
+  cmake_parse_arguments(arg "" "" "LIBS" ${ARGN})
+  set(source "${CMAKE_SOURCE_DIR}/test/fuzz/${name}_fuzz.cpp")
+  set(corpus "${CMAKE_SOURCE_DIR}/test/fuzz/corpus/${name}")
+  if(SINEW_SANITIZE STREQUAL "fuzz")
+    add_executable(${name}_fuzz "${source}")
+    target_link_options(${name}_fuzz PRIVATE -fsanitize=fuzzer)
+    target_link_libraries(${name}_fuzz PRIVATE ${arg_LIBS})
+    return()
+  endif()
+  add_executable(${name}_replay "${source}" "${CMAKE_SOURCE_DIR}/test/fuzz/replay_main.cpp")
+  target_link_libraries(${name}_replay PRIVATE ${arg_LIBS})
+  add_test(NAME ${name}_replay COMMAND ${name}_replay "${corpus}")
+  set_tests_properties(${name}_replay PROPERTIES LABELS "fuzz" TIMEOUT 120)
+endfunction()
