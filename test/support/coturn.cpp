@@ -33,13 +33,17 @@ Process start_stun_server(Lab& lab, Node& node, const std::string& first_address
   return server;
 }
 
-NatVerdict judge_nat(Node& client, const std::string& client_address, const std::string& server) {
-  NatVerdict verdict;
-  verdict.transcript =
-      client.run({"turnutils_natdiscovery", "-m", "-f", "-L", client_address, server}).out;
-  verdict.mapping = conclusion_in(verdict.transcript, "Mapping");
-  verdict.filtering = conclusion_in(verdict.transcript, "Filtering");
-  return verdict;
+Process start_nat_judge(Node& client, const std::string& client_address,
+                        const std::string& server) {
+  return client.start({"turnutils_natdiscovery", "-m", "-f", "-L", client_address, server});
+}
+
+NatVerdict verdict_of(Process& judge) {
+  judge.wait(60s);
+  std::string transcript = judge.output();
+  return {.mapping = conclusion_in(transcript, "Mapping"),
+          .filtering = conclusion_in(transcript, "Filtering"),
+          .transcript = std::move(transcript)};
 }
 
 }  // namespace sinew::lab

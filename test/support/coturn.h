@@ -23,6 +23,9 @@ struct NatVerdict {
   std::string transcript;
 };
 
-NatVerdict judge_nat(Node& client, const std::string& client_address, const std::string& server);
+// Asks `server` from behind the NAT. Takes some seconds when the NAT filters, because the judge
+// then waits for what must not come; several may run at once.
+Process start_nat_judge(Node& client, const std::string& client_address, const std::string& server);
+NatVerdict verdict_of(Process& judge);
 
 }  // namespace sinew::lab

@@ -1,14 +1,18 @@
 #include "support/lab.h"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <utility>
 
+#include "os/clock.h"
 #include "os/error.h"
+#include "os/poll.h"
 #include "support/cleanup.h"
 #include "support/skip.h"
 #include "support/sockaddr.h"
@@ -170,18 +174,52 @@ Process Node::start(std::vector<std::string> argv) {
 }
 
 bool Node::can_ping(const std::string& address) {
-  return run({"ping", "-n", "-q", "-i", "0.2", "-c", "3", "-w", "2", address}).status.succeeded();
+  return run({"ping", "-n", "-q", "-i", "0.2", "-c", "1", "-w", "2", address}).status.succeeded();
 }
 
 os::Fd Node::udp_socket(const Endpoint& local) {
-  const int family = local.address.is_v4() ? AF_INET : AF_INET6;
-  os::Fd socket(
-      inside([&] { return ::socket(family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0); }));
-  if (!socket.is_open()) throw LabError(os::system_error("open a UDP socket").message);
+  os::Fd socket = open_socket(local, SOCK_DGRAM);
   const SocketAddress address(local);
   if (::bind(socket.get(), address.get(), address.size()) != 0) {
     throw LabError(os::system_error("bind to " + local.to_string()).message);
   }
+  return socket;
+}
+
+os::Fd Node::tcp_listener(const Endpoint& local) {
+  os::Fd socket = open_socket(local, SOCK_STREAM);
+  const int on = 1;
+  ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  const SocketAddress address(local);
+  if (::bind(socket.get(), address.get(), address.size()) != 0 || ::listen(socket.get(), 16) != 0) {
+    throw LabError(os::system_error("listen on " + local.to_string()).message);
+  }
+  return socket;
+}
+
+Result<os::Fd> Node::tcp_connect(const Endpoint& remote, Duration limit) {
+  os::Fd socket = open_socket(remote, SOCK_STREAM);
+  const SocketAddress address(remote);
+  const std::string what = "connect to " + remote.to_string();
+  if (::connect(socket.get(), address.get(), address.size()) != 0 && errno != EINPROGRESS) {
+    return os::system_error(what);
+  }
+  pollfd ready{.fd = socket.get(), .events = POLLOUT, .revents = 0};
+  if (!TRY(os::poll_until({&ready, 1}, os::SystemClock().now() + limit))) {
+    return Error{ErrorKind::kTimeout, what};
+  }
+  int error = 0;
+  socklen_t size = sizeof error;
+  ::getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &size);
+  if (error != 0) return os::system_error(what, error);
+  return socket;
+}
+
+os::Fd Node::open_socket(const Endpoint& endpoint, int type) {
+  const int family = endpoint.address.is_v4() ? AF_INET : AF_INET6;
+  const InsideNamespace inside(netns_);
+  os::Fd socket(::socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (!socket.is_open()) throw LabError(os::system_error("open a socket").message);
   return socket;
 }
 

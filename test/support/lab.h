@@ -110,10 +110,13 @@ class Node {
     const InsideNamespace inside(netns_);
     return std::forward<Function>(function)();
   }
-  // A non-blocking UDP socket bound there; port 0 takes any.
+  // Non-blocking sockets there; port 0 takes any.
   os::Fd udp_socket(const Endpoint& local);
+  os::Fd tcp_listener(const Endpoint& local);
+  Result<os::Fd> tcp_connect(const Endpoint& remote, Duration limit = 5s);
 
  private:
+  os::Fd open_socket(const Endpoint& endpoint, int type);
   os::ChildOptions command(std::vector<std::string> argv) const;
   void configure(const Network& network, const Addresses& addresses);
 

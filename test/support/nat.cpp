@@ -85,11 +85,11 @@ table ip sinewlab_nat {{
     ct status dnat ct status snat jump remember
   }}
   chain remember {{
-    ct state new ct original ip saddr . ct original proto-src != @outside_of udp sport @inside_of drop
-    ct direction original update @inside_of {{ udp sport : ct original ip saddr . ct original proto-src }}
-    ct direction original update @outside_of {{ ct original ip saddr . ct original proto-src : ip saddr . udp sport }}
-    ct direction reply update @inside_of {{ udp sport : ct reply ip saddr . ct reply proto-src }}
-    ct direction reply update @outside_of {{ ct reply ip saddr . ct reply proto-src : ip saddr . udp sport }}
+    meta l4proto udp ct state new ct original ip saddr . ct original proto-src != @outside_of udp sport @inside_of drop
+    meta l4proto udp ct direction original update @inside_of {{ udp sport : ct original ip saddr . ct original proto-src }}
+    meta l4proto udp ct direction original update @outside_of {{ ct original ip saddr . ct original proto-src : ip saddr . udp sport }}
+    meta l4proto udp ct direction reply update @inside_of {{ udp sport : ct reply ip saddr . ct reply proto-src }}
+    meta l4proto udp ct direction reply update @outside_of {{ ct reply ip saddr . ct reply proto-src : ip saddr . udp sport }}
     update @sent_to {{ udp sport . ip daddr }}
   }}
 }}
