@@ -7,6 +7,7 @@
 
 #include <csignal>
 #include <filesystem>
+#include <limits>
 #include <optional>
 #include <set>
 #include <utility>
@@ -55,59 +56,51 @@ std::vector<std::string> names_in(std::string_view folder, std::string_view pref
   return names;
 }
 
-std::vector<pid_t> running_processes() {
-  std::vector<pid_t> pids;
-  for (const std::string& name : names_in("/proc")) {
-    const auto pid = parse_decimal(name, 0x7fffffff);
-    if (pid && static_cast<pid_t>(*pid) != ::getpid()) pids.push_back(static_cast<pid_t>(*pid));
+std::vector<std::string> namespaces_of(std::string_view lab) {
+  std::vector<std::string> paths;
+  for (const std::string& name : names_in(kNamespaceFolder, std::string(lab) + "-")) {
+    paths.push_back(std::string(kNamespaceFolder) + "/" + name);
   }
-  return pids;
+  return paths;
+}
+
+std::set<NamespaceId> identities_of(const std::vector<std::string>& paths) {
+  std::set<NamespaceId> identities;
+  for (const std::string& path : paths) {
+    if (const auto identity = namespace_at(path)) identities.insert(*identity);
+  }
+  return identities;
 }
 
 bool is_inside(pid_t pid, const std::set<NamespaceId>& namespaces) {
-  const auto id = namespace_of(pid);
-  return id && namespaces.contains(*id);
+  const auto identity = namespace_of(pid);
+  return identity && namespaces.contains(*identity);
 }
 
-// Whether there was something to kill.
-bool kill_if_inside(pid_t pid, const std::set<NamespaceId>& namespaces) {
-  if (!is_inside(pid, namespaces)) return false;
+std::vector<pid_t> processes_inside(const std::set<NamespaceId>& namespaces) {
+  std::vector<pid_t> inside;
+  for (const std::string& name : names_in("/proc")) {
+    const auto number = parse_decimal(name, std::numeric_limits<pid_t>::max());
+    if (!number) continue;
+    const auto pid = static_cast<pid_t>(*number);
+    if (pid != ::getpid() && is_inside(pid, namespaces)) inside.push_back(pid);
+  }
+  return inside;
+}
+
+void kill_if_inside(pid_t pid, const std::set<NamespaceId>& namespaces) {
   const os::Fd process(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
   // Looked at again: only now is it certain that the number still means the same process.
-  if (!process.is_open() || !is_inside(pid, namespaces)) return false;
+  if (!process.is_open() || !is_inside(pid, namespaces)) return;
   ::syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0);
   pollfd ended{.fd = process.get(), .events = POLLIN, .revents = 0};
   (void)os::poll_until({&ended, 1}, os::SystemClock().now() + kMaxTimeToDie);
-  return true;
-}
-
-void kill_inhabitants(const std::set<NamespaceId>& namespaces) {
-  for (int look = 0; look < kMaxLooks; ++look) {
-    bool killed_one = false;
-    for (const pid_t pid : running_processes())
-      killed_one |= kill_if_inside(pid, namespaces);
-    if (!killed_one) return;
-  }
-}
-
-void remove_matching(const std::string& prefix) {
-  std::vector<std::string> paths;
-  std::set<NamespaceId> namespaces;
-  for (const std::string& name : names_in(kNamespaceFolder, prefix)) {
-    paths.push_back(std::string(kNamespaceFolder) + "/" + name);
-    if (const auto id = namespace_at(paths.back())) namespaces.insert(*id);
-  }
-  if (!namespaces.empty()) kill_inhabitants(namespaces);
-  for (const std::string& path : paths) {
-    ::umount2(path.c_str(), MNT_DETACH);
-    ::unlink(path.c_str());
-  }
 }
 
 // The owner's number in "sinewlab-<pid>-...".
 std::optional<pid_t> owner_of(std::string_view name) {
   name.remove_prefix(kLabPrefix.size());
-  const auto pid = parse_decimal(name.substr(0, name.find('-')), 0x7fffffff);
+  const auto pid = parse_decimal(name.substr(0, name.find('-')), std::numeric_limits<pid_t>::max());
   if (!pid) return std::nullopt;
   return static_cast<pid_t>(*pid);
 }
@@ -134,8 +127,23 @@ std::string folder_of(std::string_view lab) {
   return std::string(kTemporaryFolder) + "/" + std::string(lab);
 }
 
+std::vector<pid_t> processes_inside(std::string_view lab) {
+  return processes_inside(identities_of(namespaces_of(lab)));
+}
+
 void remove_lab(std::string_view lab) {
-  remove_matching(std::string(lab) + "-");
+  const std::vector<std::string> paths = namespaces_of(lab);
+  const std::set<NamespaceId> namespaces = identities_of(paths);
+  for (int look = 0; look < kMaxLooks; ++look) {
+    const std::vector<pid_t> inside = processes_inside(namespaces);
+    if (inside.empty()) break;
+    for (const pid_t pid : inside)
+      kill_if_inside(pid, namespaces);
+  }
+  for (const std::string& path : paths) {
+    ::umount2(path.c_str(), MNT_DETACH);
+    ::unlink(path.c_str());
+  }
   std::error_code ignored;  // what remains is found by the next remove_abandoned_labs()
   fs::remove_all(folder_of(lab), ignored);
 }

@@ -3,8 +3,11 @@
 // /tmp/<lab>, where <lab> is "sinewlab-<pid of the owner>-<number>". Any thread.
 #pragma once
 
+#include <sys/types.h>
+
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 
@@ -16,9 +19,12 @@ inline constexpr std::string_view kLabPrefix = "sinewlab-";
 Result<std::string> claim_lab_name();
 std::string folder_of(std::string_view lab);
 
-// Kills the processes inside the laboratory's namespaces, whoever started them, and removes the
-// namespaces and the folder. A process counts as inside by the identity of its namespace, never by
-// its name, and is killed through a descriptor that cannot mean another one.
+// The processes inside the laboratory's namespaces but this one, whoever started them. A process
+// counts as inside by the identity of its namespace, never by its name.
+std::vector<pid_t> processes_inside(std::string_view lab);
+
+// Kills processes_inside(), each through a descriptor that cannot mean another one, and removes the
+// namespaces and the folder.
 void remove_lab(std::string_view lab);
 
 // remove_lab() for every laboratory whose owner no longer runs.

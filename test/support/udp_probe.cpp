@@ -14,9 +14,17 @@
 namespace sinew::lab {
 
 UdpProbe::UdpProbe(Node& node, std::string_view local)
-    : local_(must(Endpoint::parse(local))), socket_(node.udp_socket(local_)) {}
+    : local_(must(Endpoint::parse(local))), socket_(node.udp_socket(local_)) {
+  // Bursts wait here, so that what does not arrive was lost on the way.
+  const int room = 16 << 20;
+  ::setsockopt(socket_.get(), SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room);
+}
 
 void UdpProbe::send(const Endpoint& to, std::string_view text) {
+  pollfd ready{.fd = socket_.get(), .events = POLLOUT, .revents = 0};
+  if (!must(os::poll_until({&ready, 1}, os::SystemClock().now() + kPatience))) {
+    throw LabError("send to " + to.to_string() + ": the network takes nothing");
+  }
   const SocketAddress address(to);
   const auto sent = os::retry_interrupted([&] {
     return ::sendto(socket_.get(), text.data(), text.size(), 0, address.get(), address.size());

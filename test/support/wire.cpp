@@ -4,6 +4,7 @@
 #include <linux/if_tun.h>
 #include <net/if.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -48,6 +49,15 @@ bool is_address_resolution(ByteView frame) {
   if (next_header == 0) return frame[kPayloadAt] == 58;
   const std::uint8_t type = frame[kPayloadAt];
   return next_header == 58 && type >= 130 && type <= 137;
+}
+
+// The kernel queues what a device receives per processor. A thread that moves to another one would
+// let its later frames overtake its earlier ones.
+void stay_on_this_processor() {
+  cpu_set_t here;
+  CPU_ZERO(&here);
+  CPU_SET(static_cast<std::size_t>(::sched_getcpu()), &here);
+  VERIFY(::sched_setaffinity(0, sizeof here, &here) == 0);
 }
 
 // A frame that the other end does not take, because it is down, is gone as on a real cable.
@@ -106,6 +116,7 @@ ImpairedLink::Counters Wire::down() const {
 }
 
 void Wire::run() {
+  stay_on_this_processor();
   MonoTime deadline = MonoTime::never();
   while (true) {
     std::array<pollfd, 3> ready{{{.fd = node_tap_.get(), .events = POLLIN, .revents = 0},
