@@ -1,0 +1,125 @@
+// ChaCha20 (RFC 8439 section 2.3) on many blocks at once: lane i of every vector belongs to block
+// i, each with its own counter and nonce under one key. Written with the compiler's vector types,
+// so that the same lines become SSE2, NEON, AVX2 or AVX-512, as the flags of the including file
+// say. Everything has internal linkage, because an including file may be compiled for a processor
+// that the rest of the program must not ask for.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+namespace sinew::crypto {
+namespace {
+
+constexpr std::size_t kChaChaBlockSize = 64;
+constexpr int kChaChaDoubleRounds = 10;
+constexpr std::uint32_t kChaChaConstants[4] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574};
+
+// What tells one block from another under the same key: words 12 to 15 of the initial state.
+template <std::size_t Lanes>
+struct alignas(64) BlockIds {
+  std::uint32_t counter[Lanes];
+  std::uint32_t nonce[3][Lanes];
+};
+
+template <std::size_t Width>
+using WordVector __attribute__((vector_size(4 * Width))) = std::uint32_t;
+
+template <typename V>
+[[gnu::always_inline]] inline V load_vector(const void* from) {
+  V value;
+  std::memcpy(&value, from, sizeof value);
+  return value;
+}
+template <typename V>
+[[gnu::always_inline]] inline void store_vector(void* to, V value) {
+  std::memcpy(to, &value, sizeof value);
+}
+
+// out = in ^ keystream, a vector at a time and then byte by byte; out == in is allowed.
+template <typename V>
+[[gnu::always_inline]] inline void xor_vectors(std::uint8_t* out, const std::uint8_t* in,
+                                               const std::uint8_t* keystream, std::size_t size) {
+  std::size_t i = 0;
+  for (; i + sizeof(V) <= size; i += sizeof(V)) {
+    store_vector(out + i, load_vector<V>(in + i) ^ load_vector<V>(keystream + i));
+  }
+  for (; i < size; ++i)
+    out[i] = in[i] ^ keystream[i];
+}
+
+template <typename V>
+[[gnu::always_inline]] inline V rotate_left(V value, int bits) {
+  return value << static_cast<std::uint32_t>(bits) | value >> static_cast<std::uint32_t>(32 - bits);
+}
+
+// One line of the quarter round of RFC 8439 section 2.1, `a += b; d = (d ^ a) <<< bits`, on four
+// columns (shift 0) or four diagonals (shift 1) of every group. The independent ones stand in step,
+// so that the processor works on one while another waits for its result.
+template <int A, int B, int D, int Shift, typename V, std::size_t Groups>
+[[gnu::always_inline]] inline void quarter_line(V (&state)[Groups][16], int bits) {
+  constexpr auto word = [](int row, int i) { return 4 * row + (i + Shift * row) % 4; };
+  for (auto& s : state) {
+    for (int i = 0; i < 4; ++i)
+      s[word(A, i)] += s[word(B, i)];
+  }
+  for (auto& s : state) {
+    for (int i = 0; i < 4; ++i)
+      s[word(D, i)] ^= s[word(A, i)];
+  }
+  for (auto& s : state) {
+    for (int i = 0; i < 4; ++i)
+      s[word(D, i)] = rotate_left(s[word(D, i)], bits);
+  }
+}
+
+template <int Shift, typename V, std::size_t Groups>
+[[gnu::always_inline]] inline void quarter_rounds(V (&state)[Groups][16]) {
+  quarter_line<0, 1, 3, Shift>(state, 16);
+  quarter_line<2, 3, 1, Shift>(state, 12);
+  quarter_line<0, 1, 3, Shift>(state, 8);
+  quarter_line<2, 3, 1, Shift>(state, 7);
+}
+
+template <typename V, std::size_t Lanes>
+[[gnu::always_inline]] inline V initial_word(const std::uint32_t* key, const BlockIds<Lanes>& ids,
+                                             std::size_t first_lane, std::size_t word) {
+  if (word < 4) return V{} + kChaChaConstants[word];
+  if (word < 12) return V{} + key[word - 4];
+  const std::uint32_t* row = word == 12 ? ids.counter : ids.nonce[word - 13];
+  return load_vector<V>(row + first_lane);
+}
+
+// The words of `Groups` times as many blocks as a vector has lanes, starting at `first_lane` of
+// `ids`.
+template <typename V, std::size_t Groups, std::size_t Lanes>
+[[gnu::always_inline]] inline void chacha20_words(const std::uint32_t* key,
+                                                  const BlockIds<Lanes>& ids,
+                                                  std::size_t first_lane, V (&state)[Groups][16]) {
+  constexpr std::size_t kWidth = sizeof(V) / 4;
+#pragma clang loop unroll(full)
+  for (std::size_t g = 0; g < Groups; ++g) {
+#pragma clang loop unroll(full)
+    for (std::size_t word = 0; word < 16; ++word) {
+      state[g][word] = initial_word<V>(key, ids, first_lane + g * kWidth, word);
+    }
+  }
+#pragma clang loop unroll(disable)
+  for (int i = 0; i < kChaChaDoubleRounds; ++i) {
+    quarter_rounds<0>(state);
+    quarter_rounds<1>(state);
+  }
+  // The compiler must not keep the initial words alive in registers through the rounds.
+  asm volatile("" : : : "memory");
+#pragma clang loop unroll(full)
+  for (std::size_t g = 0; g < Groups; ++g) {
+#pragma clang loop unroll(full)
+    for (std::size_t word = 0; word < 16; ++word) {
+      state[g][word] += initial_word<V>(key, ids, first_lane + g * kWidth, word);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace sinew::crypto

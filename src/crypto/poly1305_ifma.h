@@ -1,0 +1,278 @@
+// Poly1305 with AVX-512 IFMA. Numbers are held in limbs of 44, 44 and 42 bits, one message (or one
+// part of a message) in each of eight 64-bit lanes. The instruction multiplies 52-bit numbers and
+// adds the low or the high half of the product, so a limb may grow to 52 bits between carries.
+//
+// Everything has internal linkage: see chacha20_lanes.h.
+#pragma once
+
+#include <immintrin.h>
+
+#include "crypto/poly1305.h"
+
+namespace sinew::crypto {
+namespace {
+
+constexpr std::size_t kPolyLanes = 8;
+
+struct Limbs {
+  __m512i v0, v1, v2;
+};
+
+// A factor, and the multiples of its upper limbs that come back around the prime: limb 3 has the
+// weight 2^132, which is 20 mod 2^130 - 5.
+struct Factor {
+  Limbs r;
+  __m512i s1, s2;
+};
+
+// Sums of products. `low` limb i has the weight 2^(44 i), `high` limb i that times 2^52.
+struct Products {
+  Limbs low, high;
+};
+
+[[gnu::always_inline]] inline __m512i splat(std::uint64_t value) {
+  return _mm512_set1_epi64(static_cast<long long>(value));
+}
+[[gnu::always_inline]] inline __m512i mask44(__m512i v) {
+  return _mm512_and_si512(v, splat((std::uint64_t{1} << 44) - 1));
+}
+[[gnu::always_inline]] inline __m512i mask42(__m512i v) {
+  return _mm512_and_si512(v, splat((std::uint64_t{1} << 42) - 1));
+}
+[[gnu::always_inline]] inline __m512i times5(__m512i v) {
+  return _mm512_add_epi64(v, _mm512_slli_epi64(v, 2));
+}
+
+// A 128-bit number as limbs.
+[[gnu::always_inline]] inline Limbs to_limbs(__m512i low, __m512i high) {
+  return {mask44(low), mask44(_mm512_shrdi_epi64(low, high, 44)), _mm512_srli_epi64(high, 24)};
+}
+
+[[gnu::always_inline]] inline Limbs add(const Limbs& a, const Limbs& b) {
+  return {_mm512_add_epi64(a.v0, b.v0), _mm512_add_epi64(a.v1, b.v1), _mm512_add_epi64(a.v2, b.v2)};
+}
+
+[[gnu::always_inline]] inline Factor to_factor(const Limbs& r) {
+  const auto times20 = [](__m512i v) { return _mm512_slli_epi64(times5(v), 2); };
+  return {r, times20(r.v1), times20(r.v2)};
+}
+
+[[gnu::always_inline]] inline void multiply_add(Products& sum, const Limbs& a, const Factor& f) {
+  const auto low = [](__m512i& to, __m512i x, __m512i y) { to = _mm512_madd52lo_epu64(to, x, y); };
+  const auto high = [](__m512i& to, __m512i x, __m512i y) { to = _mm512_madd52hi_epu64(to, x, y); };
+  low(sum.low.v0, a.v0, f.r.v0), high(sum.high.v0, a.v0, f.r.v0);
+  low(sum.low.v1, a.v0, f.r.v1), high(sum.high.v1, a.v0, f.r.v1);
+  low(sum.low.v2, a.v0, f.r.v2), high(sum.high.v2, a.v0, f.r.v2);
+  low(sum.low.v0, a.v1, f.s2), high(sum.high.v0, a.v1, f.s2);
+  low(sum.low.v1, a.v1, f.r.v0), high(sum.high.v1, a.v1, f.r.v0);
+  low(sum.low.v2, a.v1, f.r.v1), high(sum.high.v2, a.v1, f.r.v1);
+  low(sum.low.v0, a.v2, f.s1), high(sum.high.v0, a.v2, f.s1);
+  low(sum.low.v1, a.v2, f.s2), high(sum.high.v1, a.v2, f.s2);
+  low(sum.low.v2, a.v2, f.r.v0), high(sum.high.v2, a.v2, f.r.v0);
+}
+
+// Back to limbs below 2^44, 2^44 + 2^12 and 2^42 + 2^12. The three carries are taken side by side;
+// only what comes around the prime into limb 0 is carried once more. With a sum of four products of
+// such limbs (plus a message) no limb of `low` passes 2^56 and none of `high` 2^44, so nothing
+// overflows on the way.
+[[gnu::always_inline]] inline Limbs carry(const Products& p) {
+  const __m512i t0 = p.low.v0;
+  const __m512i t1 = _mm512_add_epi64(p.low.v1, _mm512_slli_epi64(p.high.v0, 8));
+  const __m512i t2 = _mm512_add_epi64(p.low.v2, _mm512_slli_epi64(p.high.v1, 8));
+  const __m512i around =
+      _mm512_add_epi64(_mm512_srli_epi64(t2, 42), _mm512_slli_epi64(p.high.v2, 10));
+  const __m512i n0 = _mm512_add_epi64(mask44(t0), times5(around));
+  const __m512i n1 = _mm512_add_epi64(mask44(t1), _mm512_srli_epi64(t0, 44));
+  const __m512i n2 = _mm512_add_epi64(mask42(t2), _mm512_srli_epi64(t1, 44));
+  return {mask44(n0), _mm512_add_epi64(n1, _mm512_srli_epi64(n0, 44)), n2};
+}
+
+[[gnu::always_inline]] inline Limbs multiply(const Limbs& a, const Factor& f) {
+  Products sum = {};
+  multiply_add(sum, a, f);
+  return carry(sum);
+}
+
+// Eight vectors of eight 64-bit words become the eight vectors of their columns.
+[[gnu::always_inline]] inline void transpose(__m512i (&m)[8]) {
+  __m512i pairs[8];
+  __m512i quads[8];
+#pragma clang loop unroll(full)
+  for (int i = 0; i < 4; ++i) {
+    pairs[2 * i] = _mm512_unpacklo_epi64(m[2 * i], m[2 * i + 1]);
+    pairs[2 * i + 1] = _mm512_unpackhi_epi64(m[2 * i], m[2 * i + 1]);
+  }
+#pragma clang loop unroll(full)
+  for (int i = 0; i < 2; ++i) {
+    for (int odd = 0; odd < 2; ++odd) {
+      quads[4 * i + odd] = _mm512_shuffle_i32x4(pairs[4 * i + odd], pairs[4 * i + 2 + odd], 0x88);
+      quads[4 * i + 2 + odd] =
+          _mm512_shuffle_i32x4(pairs[4 * i + odd], pairs[4 * i + 2 + odd], 0xdd);
+    }
+  }
+#pragma clang loop unroll(full)
+  for (int i = 0; i < 4; ++i) {
+    m[i] = _mm512_shuffle_i32x4(quads[i], quads[i + 4], 0x88);
+    m[i + 4] = _mm512_shuffle_i32x4(quads[i], quads[i + 4], 0xdd);
+  }
+}
+
+// Eight messages at once, all of which end in the same step. A shorter one starts later: until then
+// its h stays zero, because zeros without the bit above the block leave it so.
+class PolyLanes {
+ public:
+  PolyLanes(const PolyMessage* messages, std::size_t count) {
+    std::size_t longest = 0;
+    for (std::size_t lane = 0; lane < kPolyLanes; ++lane) {
+      // A lane without a message repeats the first.
+      const PolyMessage& message = messages[lane < count ? lane : 0];
+      data_[lane] = reinterpret_cast<std::uintptr_t>(message.data);
+      size_[lane] = message.size;
+      r_low_[lane] = load_u64(message.key);
+      r_high_[lane] = load_u64(message.key + 8);
+      blocks_[lane] = (message.size + kPolyBlockSize - 1) / kPolyBlockSize;
+      longest = blocks_[lane] > longest ? blocks_[lane] : longest;
+    }
+    chunks_ = (longest + kChunkBlocks - 1) / kChunkBlocks;
+    for (std::size_t lane = 0; lane < kPolyLanes; ++lane) {
+      lead_[lane] = chunks_ * kChunkBlocks - blocks_[lane];
+      // The first chunk that starts inside the message.
+      const std::size_t first = (lead_[lane] + kChunkBlocks - 1) / kChunkBlocks;
+      first_full_ = first > first_full_ ? first : first_full_;
+      // The last chunk may end in part of a block.
+      ends_in_full_ = ends_in_full_ && size_[lane] % kPolyBlockSize == 0;
+    }
+  }
+
+  Limbs run() {
+    const Limbs r = to_limbs(_mm512_and_si512(_mm512_load_si512(r_low_), splat(kPolyClampLow)),
+                             _mm512_and_si512(_mm512_load_si512(r_high_), splat(kPolyClampHigh)));
+    const Factor r1 = to_factor(r);
+    const Factor r2 = to_factor(multiply(r, r1));
+    const Factor powers[4] = {to_factor(multiply(r2.r, r2)), to_factor(multiply(r2.r, r1)), r2, r1};
+    const std::size_t plain_end = ends_in_full_ || chunks_ == 0 ? chunks_ : chunks_ - 1;
+
+    Limbs h = {};
+    std::size_t chunk = 0;
+    for (; chunk < chunks_ && chunk < first_full_; ++chunk)
+      absorb_partial(h, powers, chunk);
+    for (; chunk < plain_end; ++chunk)
+      absorb_plain(h, powers, chunk);
+    for (; chunk < chunks_; ++chunk)
+      absorb_partial(h, powers, chunk);
+
+    // The last block holds the lengths; no additional data here.
+    const Limbs lengths = to_limbs(_mm512_setzero_si512(), _mm512_load_si512(size_));
+    return multiply(with_top(add(h, lengths), 0xff), r1);
+  }
+
+ private:
+  static constexpr std::size_t kChunkBlocks = 4;
+  static constexpr std::size_t kChunkSize = kChunkBlocks * kPolyBlockSize;
+
+  // Sets the bit above the block, 2^128, in the lanes of `mask`. (It is never set yet.)
+  [[gnu::always_inline]] static Limbs with_top(const Limbs& a, __mmask8 mask) {
+    const __m512i top = splat(std::uint64_t{1} << 40);
+    return {a.v0, a.v1, _mm512_mask_add_epi64(a.v2, mask, a.v2, top)};
+  }
+
+  [[gnu::always_inline]] const std::uint8_t* at(std::size_t lane, std::size_t chunk) const {
+    return reinterpret_cast<const std::uint8_t*>(data_[lane] + chunk * kChunkSize -
+                                                 lead_[lane] * kPolyBlockSize);
+  }
+
+  // h = (h + m0) r^4 + m1 r^3 + m2 r^2 + m3 r, where `columns` holds the words of the four blocks.
+  // The product that waits for the last h comes last.
+  [[gnu::always_inline]] static void absorb(Limbs& h, const Factor (&powers)[4],
+                                            const __m512i (&columns)[8],
+                                            const __mmask8 (&tops)[4]) {
+    Products sum = {};
+#pragma clang loop unroll(full)
+    for (int block = 3; block >= 0; --block) {
+      Limbs m = with_top(to_limbs(columns[2 * block], columns[2 * block + 1]), tops[block]);
+      if (block == 0) m = add(m, h);
+      multiply_add(sum, m, powers[block]);
+    }
+    h = carry(sum);
+  }
+
+  [[gnu::always_inline]] void absorb_plain(Limbs& h, const Factor (&powers)[4],
+                                           std::size_t chunk) const {
+    __m512i columns[8];
+#pragma clang loop unroll(full)
+    for (std::size_t lane = 0; lane < kPolyLanes; ++lane) {
+      columns[lane] = _mm512_loadu_si512(at(lane, chunk));
+    }
+    transpose(columns);
+    absorb(h, powers, columns, {0xff, 0xff, 0xff, 0xff});
+  }
+
+  // A chunk that starts before a message or ends behind one: what lies outside reads as zero and is
+  // not touched.
+  void absorb_partial(Limbs& h, const Factor (&powers)[4], std::size_t chunk) const {
+    __m512i columns[8];
+    __mmask8 tops[4] = {};
+    for (std::size_t lane = 0; lane < kPolyLanes; ++lane) {
+      const std::size_t start = chunk * kChunkSize;
+      const std::size_t lead = lead_[lane] * kPolyBlockSize;
+      const std::size_t skipped = lead > start ? lead - start : 0;
+      const std::size_t end =
+          lead + size_[lane] - start;  // of the message, from the start of the chunk
+      std::uint64_t inside = skipped < kChunkSize ? ~std::uint64_t{0} << skipped : 0;
+      if (end < kChunkSize) inside &= (std::uint64_t{1} << end) - 1;
+      columns[lane] = _mm512_maskz_loadu_epi8(inside, at(lane, chunk));
+      for (std::size_t block = 0; block < kChunkBlocks; ++block) {
+        const bool is_inside = (chunk * kChunkBlocks + block) >= lead_[lane];
+        tops[block] = static_cast<__mmask8>(tops[block] | (is_inside ? 1U << lane : 0U));
+      }
+    }
+    transpose(columns);
+    absorb(h, powers, columns, tops);
+  }
+
+  alignas(64) std::uint64_t r_low_[kPolyLanes];
+  alignas(64) std::uint64_t r_high_[kPolyLanes];
+  alignas(64) std::uint64_t size_[kPolyLanes];
+  std::uintptr_t data_[kPolyLanes];
+  std::size_t blocks_[kPolyLanes];
+  std::size_t lead_[kPolyLanes];  // blocks before the message starts
+  std::size_t chunks_ = 0;
+  std::size_t first_full_ = 0;
+  bool ends_in_full_ = true;
+};
+
+// The tags of up to eight messages without additional data.
+inline void poly_authenticate_lanes(PolyMessage* messages, std::size_t count) {
+  alignas(64) std::uint64_t limbs[3][kPolyLanes];
+  const Limbs h = PolyLanes(messages, count).run();
+  _mm512_store_si512(limbs[0], h.v0);
+  _mm512_store_si512(limbs[1], h.v1);
+  _mm512_store_si512(limbs[2], h.v2);
+  for (std::size_t lane = 0; lane < count; ++lane) {
+    PolyState state(messages[lane].key);
+    const Uint128 low = Uint128{limbs[0][lane]} + (Uint128{limbs[1][lane]} << 44);
+    const Uint128 high = (low >> 64) + (Uint128{limbs[2][lane]} << 24);
+    state.h0 = static_cast<std::uint64_t>(low);
+    state.h1 = static_cast<std::uint64_t>(high);
+    state.h2 = static_cast<std::uint64_t>(high >> 64);
+    poly_finish(state, messages[lane].key, messages[lane].tag);
+  }
+}
+
+inline void poly_authenticate_ifma(PolyMessage* messages, std::size_t count) {
+  constexpr std::size_t kWorthwhile = 3;
+  bool has_aad = false;
+  for (std::size_t i = 0; i < count; ++i)
+    has_aad = has_aad || messages[i].aad_size > 0;
+  std::size_t done = 0;
+  while (!has_aad && count - done >= kWorthwhile) {
+    const std::size_t group = count - done < kPolyLanes ? count - done : kPolyLanes;
+    poly_authenticate_lanes(messages + done, group);
+    done += group;
+  }
+  for (; done < count; ++done)
+    poly_authenticate(messages[done], poly_absorb_blocks);
+}
+
+}  // namespace
+}  // namespace sinew::crypto
