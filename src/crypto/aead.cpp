@@ -48,30 +48,10 @@ void set_nonce(AeadJob& job, std::uint64_t counter) {
   job.nonce[2] = static_cast<std::uint32_t>(counter >> 32);
 }
 
-AeadJob sealing_job(ByteView plain, ByteSpan sealed) {
-  VERIFY(sealed.size() == plain.size() + kAeadTagSize);
-  return {.nonce = {},
-          .aad = nullptr,
-          .aad_size = 0,
-          .input = plain.data(),
-          .output = sealed.data(),
-          .size = plain.size(),
-          .expected_tag = nullptr,
-          .tag = sealed.data() + plain.size(),
-          .is_authentic = false};
-}
-
-AeadJob opening_job(ByteView sealed, ByteSpan plain) {
-  VERIFY(sealed.size() == plain.size() + kAeadTagSize);
-  return {.nonce = {},
-          .aad = nullptr,
-          .aad_size = 0,
-          .input = sealed.data(),
-          .output = plain.data(),
-          .size = plain.size(),
-          .expected_tag = sealed.data() + plain.size(),
-          .tag = nullptr,
-          .is_authentic = false};
+void set_up(AeadJob& job, ByteView input, ByteSpan output, std::size_t plain_size) {
+  job.input = input.data();
+  job.output = output.data();
+  job.size = plain_size;
 }
 
 const std::uint32_t* words_of(const SecretArray<kAeadKeySize>& key) {
@@ -99,39 +79,40 @@ AeadCipher::AeadCipher(const AeadKey& key, const AeadKernel& kernel)
     : kernel_(&kernel), key_(key.clone()) {}
 
 void AeadCipher::seal(const AeadNonce& nonce, ByteView aad, ByteView plain, ByteSpan sealed) const {
-  AeadJob job = sealing_job(plain, sealed);
+  VERIFY(sealed.size() == plain.size() + kAeadTagSize);
+  AeadJob job;
   set_nonce(job, nonce);
-  job.aad = aad.data();
-  job.aad_size = aad.size();
-  kernel_->seal(words_of(key_), &job, 1);
+  set_up(job, plain, sealed, plain.size());
+  kernel_->seal(words_of(key_), {aad.data(), aad.size()}, &job, 1);
 }
 
 bool AeadCipher::open(const AeadNonce& nonce, ByteView aad, ByteView sealed, ByteSpan plain) const {
   if (sealed.size() < kAeadTagSize) return false;
-  AeadJob job = opening_job(sealed, plain);
+  VERIFY(sealed.size() == plain.size() + kAeadTagSize);
+  AeadJob job;
   set_nonce(job, nonce);
-  job.aad = aad.data();
-  job.aad_size = aad.size();
-  kernel_->open(words_of(key_), &job, 1);
+  set_up(job, sealed, plain, plain.size());
+  kernel_->open(words_of(key_), {aad.data(), aad.size()}, &job, 1);
   return job.is_authentic;
 }
 
 void AeadCipher::seal_batch(std::span<const SealItem> items) const {
-  AeadJob jobs[kMostJobs];
+  [[clang::uninitialized]] AeadJob jobs[kMostJobs];
   while (!items.empty()) {
     const auto batch = items.first(std::min(items.size(), kernel_->max_jobs));
     for (std::size_t i = 0; i < batch.size(); ++i) {
-      jobs[i] = sealing_job(batch[i].plain, batch[i].sealed);
+      VERIFY(batch[i].sealed.size() == batch[i].plain.size() + kAeadTagSize);
       set_nonce(jobs[i], batch[i].counter);
+      set_up(jobs[i], batch[i].plain, batch[i].sealed, batch[i].plain.size());
     }
-    kernel_->seal(words_of(key_), jobs, batch.size());
+    kernel_->seal(words_of(key_), {}, jobs, batch.size());
     items = items.subspan(batch.size());
   }
 }
 
 std::size_t AeadCipher::open_batch(std::span<OpenItem> items) const {
-  AeadJob jobs[kMostJobs];
-  OpenItem* owners[kMostJobs];
+  [[clang::uninitialized]] AeadJob jobs[kMostJobs];
+  [[clang::uninitialized]] OpenItem* owners[kMostJobs];
   std::size_t authentic_count = 0;
   auto next = items.begin();
   while (next != items.end()) {
@@ -139,11 +120,12 @@ std::size_t AeadCipher::open_batch(std::span<OpenItem> items) const {
     for (; next != items.end() && count < kernel_->max_jobs; ++next) {
       next->is_authentic = false;
       if (next->sealed.size() < kAeadTagSize) continue;
-      jobs[count] = opening_job(next->sealed, next->plain);
+      VERIFY(next->sealed.size() == next->plain.size() + kAeadTagSize);
       set_nonce(jobs[count], next->counter);
+      set_up(jobs[count], next->sealed, next->plain, next->plain.size());
       owners[count++] = &*next;
     }
-    if (count > 0) kernel_->open(words_of(key_), jobs, count);
+    if (count > 0) kernel_->open(words_of(key_), {}, jobs, count);
     for (std::size_t i = 0; i < count; ++i) {
       owners[i]->is_authentic = jobs[i].is_authentic;
       authentic_count += jobs[i].is_authentic ? 1 : 0;

@@ -4,6 +4,7 @@
 #include <immintrin.h>
 
 #include "crypto/aead_engine.h"
+#include "crypto/chacha20_store.h"
 #include "crypto/poly1305_ifma.h"
 
 namespace sinew::crypto {
@@ -14,18 +15,17 @@ struct Avx512Kernel {
   static constexpr std::size_t kLanes = 32;
   using Vector = WordVector<kWidth>;
 
-  static void keystream(const std::uint32_t* key, const BlockIds<kLanes>& ids, std::size_t count,
-                        std::uint8_t* out) {
-    if (count <= kWidth) {
-      Vector state[1][16];
-      chacha20_words(key, ids, 0, state);
-      store_blocks(state[0], out);
+  // Few blocks are sooner done in shorter vectors, which the processor has more units for.
+  static void keystream(const std::uint32_t* key, const ChaChaRun* runs, std::size_t run_count,
+                        std::size_t lanes, std::uint8_t* out) {
+    if (lanes > 24) {
+      compute_group_pair(key, runs, run_count, out);
       return;
     }
-    Vector state[2][16];
-    chacha20_words(key, ids, 0, state);
-    store_blocks(state[0], out);
-    store_blocks(state[1], out + kWidth * kChaChaBlockSize);
+    if (lanes > 8) compute_group<Vector>(key, runs, run_count, 0, out);
+    if (lanes <= 8) compute_group<HalfVector>(key, runs, run_count, 0, out);
+    if (lanes > 16)
+      compute_group<HalfVector>(key, runs, run_count, 16, out + 16 * kChaChaBlockSize);
   }
 
   static void xor_bytes(std::uint8_t* out, const std::uint8_t* in, const std::uint8_t* keystream,
@@ -46,32 +46,34 @@ struct Avx512Kernel {
   }
 
  private:
-  // Turns vectors of words into blocks: first 4x4 words within each 128-bit slot, then 4x4 slots.
-  [[gnu::always_inline]] static void store_blocks(Vector (&state)[16], std::uint8_t* out) {
-    __m512i rows[4][4];  // rows[r][b]: words 4r to 4r+3 of blocks b, b + 4, b + 8 and b + 12
-#pragma clang loop unroll(full)
-    for (int r = 0; r < 4; ++r) {
-      const auto w = [&](int i) { return reinterpret_cast<__m512i>(state[4 * r + i]); };
-      const __m512i low01 = _mm512_unpacklo_epi32(w(0), w(1));
-      const __m512i high01 = _mm512_unpackhi_epi32(w(0), w(1));
-      const __m512i low23 = _mm512_unpacklo_epi32(w(2), w(3));
-      const __m512i high23 = _mm512_unpackhi_epi32(w(2), w(3));
-      rows[r][0] = _mm512_unpacklo_epi64(low01, low23);
-      rows[r][1] = _mm512_unpackhi_epi64(low01, low23);
-      rows[r][2] = _mm512_unpacklo_epi64(high01, high23);
-      rows[r][3] = _mm512_unpackhi_epi64(high01, high23);
-    }
-#pragma clang loop unroll(full)
-    for (int b = 0; b < 4; ++b) {
-      const __m512i front01 = _mm512_shuffle_i32x4(rows[0][b], rows[1][b], 0x44);
-      const __m512i front23 = _mm512_shuffle_i32x4(rows[2][b], rows[3][b], 0x44);
-      const __m512i back01 = _mm512_shuffle_i32x4(rows[0][b], rows[1][b], 0xee);
-      const __m512i back23 = _mm512_shuffle_i32x4(rows[2][b], rows[3][b], 0xee);
-      _mm512_storeu_si512(out + 64 * b, _mm512_shuffle_i32x4(front01, front23, 0x88));
-      _mm512_storeu_si512(out + 64 * (b + 4), _mm512_shuffle_i32x4(front01, front23, 0xdd));
-      _mm512_storeu_si512(out + 64 * (b + 8), _mm512_shuffle_i32x4(back01, back23, 0x88));
-      _mm512_storeu_si512(out + 64 * (b + 12), _mm512_shuffle_i32x4(back01, back23, 0xdd));
-    }
+  using HalfVector = WordVector<8>;
+
+  // Not inlined, so that each size has all registers to itself.
+  template <typename V>
+  [[gnu::noinline]] static void compute_group(const std::uint32_t* key, const ChaChaRun* runs,
+                                              std::size_t run_count, std::size_t first_lane,
+                                              std::uint8_t* out) {
+    const BlockIds<V> ids[1] = {block_ids<V>(runs, run_count, first_lane)};
+    V state[1][16];
+    chacha20_words(key, ids, state);
+    store(state[0], out);
+  }
+
+  [[gnu::noinline]] static void compute_group_pair(const std::uint32_t* key, const ChaChaRun* runs,
+                                                   std::size_t run_count, std::uint8_t* out) {
+    const BlockIds<Vector> ids[2] = {block_ids<Vector>(runs, run_count, 0),
+                                     block_ids<Vector>(runs, run_count, kWidth)};
+    Vector state[2][16];
+    chacha20_words(key, ids, state);
+    store(state[0], out);
+    store(state[1], out + kWidth * kChaChaBlockSize);
+  }
+
+  [[gnu::always_inline]] static void store(const Vector (&state)[16], std::uint8_t* out) {
+    store_blocks_512(state, out);
+  }
+  [[gnu::always_inline]] static void store(const HalfVector (&state)[16], std::uint8_t* out) {
+    store_blocks_256(state, out);
   }
 };
 

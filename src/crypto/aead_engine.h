@@ -12,10 +12,10 @@
 // decrypted.
 //
 // A Kernel is a type without state:
-//   kLanes                                   blocks in a full pass, and the most jobs in a call
-//   keystream(key, ids, count, out)          the first `count` blocks of `ids`; may write up to
-//   kLanes blocks xor_bytes(out, in, keystream, size)      out == in is allowed
-//   authenticate(messages, count)            Poly1305 of each message
+//   kLanes                                         blocks in a full pass, and the most jobs in a
+//   call keystream(key, runs, run_count, lanes, out)    the blocks of `lanes` lanes; may write up
+//   to kLanes blocks xor_bytes(out, in, keystream, size)            out == in is allowed
+//   authenticate(messages, count)                  Poly1305 of each message
 //
 // Like chacha20_lanes.h, everything here has internal linkage.
 #pragma once
@@ -30,41 +30,39 @@ namespace {
 template <typename Kernel>
 class AeadEngine {
  public:
-  static void seal(const std::uint32_t* key, AeadJob* jobs, std::size_t count) {
-    AeadEngine engine(key, jobs, count);
+  static void seal(const std::uint32_t* key, AeadData aad, AeadJob* jobs, std::size_t count) {
+    [[clang::uninitialized]] AeadEngine engine(key, jobs, count);
     engine.first_pass();
     engine.apply_keystream();
     engine.data_passes();
-    engine.authenticate([](const AeadJob& job) -> const std::uint8_t* { return job.output; });
-    for (std::size_t i = 0; i < count; ++i)
-      std::memcpy(jobs[i].tag, engine.messages_[i].tag, kTagSize);
+    engine.authenticate(aad, [](const AeadJob& job) -> const std::uint8_t* { return job.output; });
+    for (std::size_t i = 0; i < count; ++i) {
+      std::memcpy(jobs[i].output + jobs[i].size, engine.messages_[i].tag, kPolyTagSize);
+    }
   }
 
-  static void open(const std::uint32_t* key, AeadJob* jobs, std::size_t count) {
-    AeadEngine engine(key, jobs, count);
+  static void open(const std::uint32_t* key, AeadData aad, AeadJob* jobs, std::size_t count) {
+    [[clang::uninitialized]] AeadEngine engine(key, jobs, count);
     engine.first_pass();
-    engine.authenticate([](const AeadJob& job) { return job.input; });
+    engine.authenticate(aad, [](const AeadJob& job) { return job.input; });
     for (std::size_t i = 0; i < count; ++i) {
-      jobs[i].is_authentic = is_equal_tag(engine.messages_[i].tag, jobs[i].expected_tag);
+      jobs[i].is_authentic = is_equal_tag(engine.messages_[i].tag, jobs[i].input + jobs[i].size);
     }
     engine.apply_keystream();
     engine.data_passes();
   }
 
  private:
-  static constexpr std::size_t kTagSize = 16;
-
   // A place in the data: byte `offset` of job `job`.
   struct Place {
     std::size_t job = 0;
     std::size_t offset = 0;
   };
-  // Bytes of one job whose keystream comes from the lanes starting at `lane`.
-  struct Run {
+  // The bytes that the keystream of a run is for.
+  struct Span {
     std::size_t job;
     std::size_t offset;
     std::size_t size;
-    std::size_t lane;
   };
 
   AeadEngine(const std::uint32_t* key, AeadJob* jobs, std::size_t count)
@@ -73,17 +71,20 @@ class AeadEngine {
       jobs[i].is_authentic = true;
   }
   ~AeadEngine() {
-    wipe_memory(keystream_, sizeof keystream_);
-    wipe_memory(poly_keys_, sizeof poly_keys_);
+    wipe_memory(keystream_, most_lanes_ * kChaChaBlockSize);
+    wipe_memory(poly_keys_, count_ * kPolyKeySize);
   }
   AeadEngine(const AeadEngine&) = delete;
 
-  // Step 1. The keystream of the data blocks stays behind the `count_` blocks of the Poly1305 keys.
+  // Step 1. The runs of the Poly1305 keys have no bytes; those of the data blocks stay for
+  // apply_keystream().
   void first_pass() {
-    for (std::size_t i = 0; i < count_; ++i)
-      set_lane(i, jobs_[i], 0);
-    const std::size_t lanes = fill_lanes(count_);
-    Kernel::keystream(key_, ids_, lanes, keystream_);
+    for (std::size_t i = 0; i < count_; ++i) {
+      runs_[i] = {.lane = static_cast<std::uint32_t>(i), .counter = 0, .nonce = jobs_[i].nonce};
+      spans_[i] = {.job = i, .offset = 0, .size = 0};
+    }
+    run_count_ = count_;
+    compute_keystream(fill_lanes(count_));
     for (std::size_t i = 0; i < count_; ++i) {
       std::memcpy(poly_keys_[i], keystream_ + i * kChaChaBlockSize, kPolyKeySize);
     }
@@ -91,64 +92,65 @@ class AeadEngine {
 
   // Step 2.
   void data_passes() {
-    while (const std::size_t lanes = fill_lanes(0)) {
-      Kernel::keystream(key_, ids_, lanes, keystream_);
+    while (true) {
+      run_count_ = 0;
+      const std::size_t lanes = fill_lanes(0);
+      if (lanes == 0) return;
+      compute_keystream(lanes);
       apply_keystream();
     }
   }
 
   // Step 3.
   template <typename CiphertextOf>
-  void authenticate(CiphertextOf ciphertext_of) {
+  void authenticate(AeadData aad, CiphertextOf ciphertext_of) {
     for (std::size_t i = 0; i < count_; ++i) {
-      const AeadJob& job = jobs_[i];
-      messages_[i] = {.key = poly_keys_[i],
-                      .aad = job.aad,
-                      .aad_size = job.aad_size,
-                      .data = ciphertext_of(job),
-                      .size = job.size,
-                      .tag = {}};
+      PolyMessage& message = messages_[i];
+      message.key = poly_keys_[i];
+      message.aad = aad.data;
+      message.aad_size = aad.size;
+      message.data = ciphertext_of(jobs_[i]);
+      message.size = jobs_[i].size;
     }
     Kernel::authenticate(messages_, count_);
   }
 
-  void set_lane(std::size_t lane, const AeadJob& job, std::size_t block) {
-    ids_.counter[lane] = static_cast<std::uint32_t>(block);
-    for (int i = 0; i < 3; ++i)
-      ids_.nonce[i][lane] = job.nonce[i];
-  }
-
-  // Gives the next data blocks to the lanes behind the first `used` ones and notes them as runs.
-  // Returns how many lanes are in use then. Jobs that are known not to be authentic are passed
-  // over.
+  // Gives the next data blocks to the lanes behind the first `used` ones, as runs. Returns how many
+  // lanes are in use then. Jobs that are known not to be authentic are passed over.
   std::size_t fill_lanes(std::size_t used) {
-    run_count_ = 0;
     while (next_.job < count_ && used < Kernel::kLanes) {
       const AeadJob& job = jobs_[next_.job];
       if (!job.is_authentic || next_.offset >= job.size) {
         next_ = {.job = next_.job + 1, .offset = 0};
         continue;
       }
-      const std::size_t first_block = 1 + next_.offset / kChaChaBlockSize;
       const std::size_t blocks = min(blocks_in(job.size - next_.offset), Kernel::kLanes - used);
       const std::size_t size = min(job.size - next_.offset, blocks * kChaChaBlockSize);
-      for (std::size_t i = 0; i < blocks; ++i)
-        set_lane(used + i, job, first_block + i);
-      runs_[run_count_++] = {.job = next_.job, .offset = next_.offset, .size = size, .lane = used};
+      runs_[run_count_] = {
+          .lane = static_cast<std::uint32_t>(used),
+          .counter = static_cast<std::uint32_t>(1 + next_.offset / kChaChaBlockSize),
+          .nonce = job.nonce};
+      spans_[run_count_] = {.job = next_.job, .offset = next_.offset, .size = size};
+      ++run_count_;
       used += blocks;
       next_.offset += size;
     }
     return used;
   }
 
-  // Encrypts or decrypts the runs of the last pass, but for jobs found not to be authentic since.
+  void compute_keystream(std::size_t lanes) {
+    Kernel::keystream(key_, runs_, run_count_, lanes, keystream_);
+    if (lanes > most_lanes_) most_lanes_ = lanes;
+  }
+
+  // Encrypts or decrypts the bytes of the last pass, but for jobs found not to be authentic since.
   void apply_keystream() {
     for (std::size_t i = 0; i < run_count_; ++i) {
-      const Run& run = runs_[i];
-      const AeadJob& job = jobs_[run.job];
-      if (!job.is_authentic) continue;
-      Kernel::xor_bytes(job.output + run.offset, job.input + run.offset,
-                        keystream_ + run.lane * kChaChaBlockSize, run.size);
+      const Span& span = spans_[i];
+      const AeadJob& job = jobs_[span.job];
+      if (!job.is_authentic || span.size == 0) continue;
+      Kernel::xor_bytes(job.output + span.offset, job.input + span.offset,
+                        keystream_ + runs_[i].lane * kChaChaBlockSize, span.size);
     }
   }
 
@@ -157,11 +159,7 @@ class AeadEngine {
     return (bytes + kChaChaBlockSize - 1) / kChaChaBlockSize;
   }
   static bool is_equal_tag(const std::uint8_t* a, const std::uint8_t* b) {
-    std::uint64_t x[2];
-    std::uint64_t y[2];
-    std::memcpy(x, a, kTagSize);
-    std::memcpy(y, b, kTagSize);
-    return ((x[0] ^ y[0]) | (x[1] ^ y[1])) == 0;
+    return ((load_u64(a) ^ load_u64(b)) | (load_u64(a + 8) ^ load_u64(b + 8))) == 0;
   }
   static void wipe_memory(void* memory, std::size_t size) {
     std::memset(memory, 0, size);
@@ -171,10 +169,11 @@ class AeadEngine {
   const std::uint32_t* key_;
   AeadJob* jobs_;
   std::size_t count_;
-  Place next_;
-  Run runs_[Kernel::kLanes];
-  std::size_t run_count_ = 0;
-  BlockIds<Kernel::kLanes> ids_;
+  Place next_;                  // the first data block that has no lane yet
+  std::size_t run_count_ = 0;   // of the current pass
+  std::size_t most_lanes_ = 0;  // of any pass
+  ChaChaRun runs_[Kernel::kLanes];
+  Span spans_[Kernel::kLanes];
   PolyMessage messages_[Kernel::kLanes];
   alignas(64) std::uint8_t keystream_[Kernel::kLanes * kChaChaBlockSize];
   alignas(64) std::uint8_t poly_keys_[Kernel::kLanes][kPolyKeySize];

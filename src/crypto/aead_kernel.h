@@ -12,22 +12,25 @@
 namespace sinew::crypto {
 
 struct AeadJob {
+  const std::uint8_t* input;  // sealing: `size` bytes; opening: those, encrypted, and the tag
+  std::uint8_t* output;       // the other one; equal to `input` or not overlapping it
+  std::size_t size;           // of the plaintext
   std::uint32_t nonce[3];
-  const std::uint8_t* aad;
-  std::size_t aad_size;
-  const std::uint8_t* input;         // plaintext to seal, ciphertext to open
-  std::uint8_t* output;              // the other one; equal to `input` or not overlapping it
-  std::size_t size;                  // of the plaintext, and so of the ciphertext
-  const std::uint8_t* expected_tag;  // opening: the 16 bytes that came with the ciphertext
-  std::uint8_t* tag;                 // sealing: where the 16 bytes go
-  bool is_authentic;                 // opening: the verdict; `output` is written only if true
+  bool is_authentic;  // opening: the verdict; `output` is written only if true
+};
+
+// Data that is authenticated with a message and not sent with it.
+struct AeadData {
+  const std::uint8_t* data;
+  std::size_t size;
 };
 
 struct AeadKernel {
   const char* name;
   std::size_t max_jobs;  // most jobs a call may hold
-  void (*seal)(const std::uint32_t* key, AeadJob* jobs, std::size_t count);
-  void (*open)(const std::uint32_t* key, AeadJob* jobs, std::size_t count);
+  // `aad` goes with every job of the call.
+  void (*seal)(const std::uint32_t* key, AeadData aad, AeadJob* jobs, std::size_t count);
+  void (*open)(const std::uint32_t* key, AeadData aad, AeadJob* jobs, std::size_t count);
 };
 
 extern const AeadKernel kPortableKernel;

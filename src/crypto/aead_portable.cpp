@@ -10,10 +10,11 @@ struct PortableKernel {
   static constexpr std::size_t kLanes = 4;
   using Vector = WordVector<kWidth>;
 
-  static void keystream(const std::uint32_t* key, const BlockIds<kLanes>& ids, std::size_t,
-                        std::uint8_t* out) {
+  static void keystream(const std::uint32_t* key, const ChaChaRun* runs, std::size_t run_count,
+                        std::size_t, std::uint8_t* out) {
+    const BlockIds<Vector> ids[1] = {block_ids<Vector>(runs, run_count, 0)};
     Vector state[1][16];
-    chacha20_words(key, ids, 0, state);
+    chacha20_words(key, ids, state);
     for (std::size_t row = 0; row < 4; ++row) {
       const Vector* w = state[0] + 4 * row;
       const Vector low01 = __builtin_shufflevector(w[0], w[1], 0, 4, 1, 5);

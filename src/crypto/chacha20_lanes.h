@@ -16,11 +16,11 @@ constexpr std::size_t kChaChaBlockSize = 64;
 constexpr int kChaChaDoubleRounds = 10;
 constexpr std::uint32_t kChaChaConstants[4] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574};
 
-// What tells one block from another under the same key: words 12 to 15 of the initial state.
-template <std::size_t Lanes>
-struct alignas(64) BlockIds {
-  std::uint32_t counter[Lanes];
-  std::uint32_t nonce[3][Lanes];
+// Consecutive blocks of one keystream, in the lanes from `lane` to where the next run starts.
+struct ChaChaRun {
+  std::uint32_t lane;
+  std::uint32_t counter;       // of the block in the first lane
+  const std::uint32_t* nonce;  // three words
 };
 
 template <std::size_t Width>
@@ -82,42 +82,63 @@ template <int Shift, typename V, std::size_t Groups>
   quarter_line<2, 3, 1, Shift>(state, 7);
 }
 
-template <typename V, std::size_t Lanes>
-[[gnu::always_inline]] inline V initial_word(const std::uint32_t* key, const BlockIds<Lanes>& ids,
-                                             std::size_t first_lane, std::size_t word) {
-  if (word < 4) return V{} + kChaChaConstants[word];
-  if (word < 12) return V{} + key[word - 4];
-  const std::uint32_t* row = word == 12 ? ids.counter : ids.nonce[word - 13];
-  return load_vector<V>(row + first_lane);
+// Words 12 to 15 of the initial state: what tells one block from another under the same key.
+template <typename V>
+struct BlockIds {
+  V words[4];
+};
+
+// The lanes from `first_lane` on. The runs are in the order of their lanes and the first starts at
+// lane 0.
+template <typename V>
+[[gnu::always_inline]] inline BlockIds<V> block_ids(const ChaChaRun* runs, std::size_t count,
+                                                    std::size_t first_lane) {
+  constexpr std::uint32_t kWidth = sizeof(V) / 4;
+  V index;
+  for (std::uint32_t i = 0; i < kWidth; ++i)
+    index[i] = static_cast<std::uint32_t>(first_lane) + i;
+  BlockIds<V> ids = {};
+  for (const ChaChaRun* run = runs; run != runs + count; ++run) {
+    // Later runs overwrite the lanes behind their start.
+    const auto is_behind = index >= V{} + run->lane;
+    ids.words[0] = is_behind ? index + (run->counter - run->lane) : ids.words[0];
+    for (int i = 0; i < 3; ++i)
+      ids.words[1 + i] = is_behind ? V{} + run->nonce[i] : ids.words[1 + i];
+  }
+  return ids;
 }
 
-// The words of `Groups` times as many blocks as a vector has lanes, starting at `first_lane` of
-// `ids`.
-template <typename V, std::size_t Groups, std::size_t Lanes>
+template <typename V>
+[[gnu::always_inline]] inline V initial_word(const std::uint32_t* key, const BlockIds<V>& ids,
+                                             std::size_t word) {
+  if (word < 4) return V{} + kChaChaConstants[word];
+  if (word < 12) return V{} + key[word - 4];
+  return ids.words[word - 12];
+}
+
+// The blocks of RFC 8439 section 2.3 as vectors of words, for `Groups` sets of lanes side by side.
+template <typename V, std::size_t Groups>
 [[gnu::always_inline]] inline void chacha20_words(const std::uint32_t* key,
-                                                  const BlockIds<Lanes>& ids,
-                                                  std::size_t first_lane, V (&state)[Groups][16]) {
-  constexpr std::size_t kWidth = sizeof(V) / 4;
+                                                  const BlockIds<V> (&ids)[Groups],
+                                                  V (&state)[Groups][16]) {
 #pragma clang loop unroll(full)
   for (std::size_t g = 0; g < Groups; ++g) {
 #pragma clang loop unroll(full)
-    for (std::size_t word = 0; word < 16; ++word) {
-      state[g][word] = initial_word<V>(key, ids, first_lane + g * kWidth, word);
-    }
+    for (std::size_t word = 0; word < 16; ++word)
+      state[g][word] = initial_word(key, ids[g], word);
   }
 #pragma clang loop unroll(disable)
   for (int i = 0; i < kChaChaDoubleRounds; ++i) {
     quarter_rounds<0>(state);
     quarter_rounds<1>(state);
   }
-  // The compiler must not keep the initial words alive in registers through the rounds.
+  // The initial words must not stay in registers through the rounds, which need them all.
   asm volatile("" : : : "memory");
 #pragma clang loop unroll(full)
   for (std::size_t g = 0; g < Groups; ++g) {
 #pragma clang loop unroll(full)
-    for (std::size_t word = 0; word < 16; ++word) {
-      state[g][word] += initial_word<V>(key, ids, first_lane + g * kWidth, word);
-    }
+    for (std::size_t word = 0; word < 16; ++word)
+      state[g][word] += initial_word(key, ids[g], word);
   }
 }
 

@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::size_t kPolyKeySize = 32;
 constexpr std::size_t kPolyBlockSize = 16;
+constexpr std::size_t kPolyTagSize = 16;
 
 // The message of RFC 8439 section 2.8 before it is padded and followed by its lengths.
 struct PolyMessage {
@@ -20,7 +21,7 @@ struct PolyMessage {
   std::size_t aad_size;
   const std::uint8_t* data;
   std::size_t size;
-  std::uint8_t tag[16];
+  std::uint8_t tag[kPolyTagSize];
 };
 
 __extension__ typedef unsigned __int128 Uint128;
