@@ -4,6 +4,7 @@
 
 #include "crypto/aead_engine.h"
 #include "crypto/chacha20_store.h"
+#include "crypto/poly1305_avx2.h"
 
 namespace sinew::crypto {
 namespace {
@@ -28,7 +29,7 @@ struct Avx2Kernel {
 
   static void authenticate(PolyMessage* messages, std::size_t count) {
     for (std::size_t i = 0; i < count; ++i)
-      poly_authenticate(messages[i], poly_absorb_blocks);
+      poly_authenticate(messages[i], poly_absorb_avx2);
   }
 };
 

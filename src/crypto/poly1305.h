@@ -81,6 +81,29 @@ inline void poly_absorb_blocks(PolyState& state, const std::uint8_t* data, std::
   state = local;
 }
 
+// Sets h to low + high * 2^64, bringing what lies above 2^130 around the prime, so that poly_step()
+// takes it.
+inline void poly_set(PolyState& state, Uint128 low, Uint128 high) {
+  high += static_cast<std::uint64_t>(low >> 64);
+  const auto top = static_cast<std::uint64_t>(high >> 64);
+  const Uint128 n0 = Uint128{static_cast<std::uint64_t>(low)} + 5 * (top >> 2);
+  const Uint128 n1 =
+      Uint128{static_cast<std::uint64_t>(high)} + static_cast<std::uint64_t>(n0 >> 64);
+  state.h0 = static_cast<std::uint64_t>(n0);
+  state.h1 = static_cast<std::uint64_t>(n1);
+  state.h2 = (top & 3) + static_cast<std::uint64_t>(n1 >> 64);
+}
+
+// r^1 to r^count, in words like h: for kernels that take several blocks in one step.
+inline void poly_powers(const PolyState& state, std::uint64_t (*powers)[3], std::size_t count) {
+  PolyState power = state;
+  power.h0 = state.r0, power.h1 = state.r1, power.h2 = 0;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (i > 0) poly_step(power, 0, 0, 0);
+    powers[i][0] = power.h0, powers[i][1] = power.h1, powers[i][2] = power.h2;
+  }
+}
+
 // The last `size` bytes of a part, fewer than a block, padded with zeros.
 inline void poly_absorb_padded(PolyState& state, const std::uint8_t* data, std::size_t size) {
   if (size == 0) return;

@@ -261,28 +261,91 @@ inline void poly_authenticate_lanes(PolyMessage* messages, std::size_t count) {
   _mm512_store_si512(limbs[2], h.v2);
   for (std::size_t lane = 0; lane < count; ++lane) {
     PolyState state(messages[lane].key);
-    const Uint128 low = Uint128{limbs[0][lane]} + (Uint128{limbs[1][lane]} << 44);
-    const Uint128 high = (low >> 64) + (Uint128{limbs[2][lane]} << 24);
-    state.h0 = static_cast<std::uint64_t>(low);
-    state.h1 = static_cast<std::uint64_t>(high);
-    state.h2 = static_cast<std::uint64_t>(high >> 64);
+    poly_set(state, Uint128{limbs[0][lane]} + (Uint128{limbs[1][lane]} << 44),
+             Uint128{limbs[2][lane]} << 24);
     poly_finish(state, messages[lane].key, messages[lane].tag);
   }
 }
 
-inline void poly_authenticate_ifma(PolyMessage* messages, std::size_t count) {
-  constexpr std::size_t kWorthwhile = 3;
-  bool has_aad = false;
-  for (std::size_t i = 0; i < count; ++i)
-    has_aad = has_aad || messages[i].aad_size > 0;
-  std::size_t done = 0;
-  while (!has_aad && count - done >= kWorthwhile) {
-    const std::size_t group = count - done < kPolyLanes ? count - done : kPolyLanes;
-    poly_authenticate_lanes(messages + done, group);
-    done += group;
+[[gnu::always_inline]] inline Limbs words_to_limbs(__m512i w0, __m512i w1, __m512i w2) {
+  Limbs limbs = to_limbs(w0, w1);
+  limbs.v2 = _mm512_or_si512(limbs.v2, _mm512_slli_epi64(w2, 40));
+  return limbs;
+}
+
+// Eight blocks of one message.
+[[gnu::always_inline]] inline Limbs load_row(const std::uint8_t* data) {
+  const __m512i front = _mm512_loadu_si512(data);
+  const __m512i back = _mm512_loadu_si512(data + 4 * kPolyBlockSize);
+  // The blocks come to lie in the order 0, 4, 1, 5, 2, 6, 3, 7.
+  return words_to_limbs(_mm512_unpacklo_epi64(front, back), _mm512_unpackhi_epi64(front, back),
+                        splat(1));
+}
+
+inline void gather(PolyState& state, const Limbs& h) {
+  const auto sum = [](__m512i v) { return static_cast<std::uint64_t>(_mm512_reduce_add_epi64(v)); };
+  poly_set(state, Uint128{sum(h.v0)} + (Uint128{sum(h.v1)} << 44), Uint128{sum(h.v2)} << 24);
+}
+
+// The same as poly_absorb_blocks, for one message that has to go alone. Lane i takes every eighth
+// block times r^8, two of them (r^16 and r^8) in a step; at the end the lanes are brought to their
+// places by r^8 to r^1.
+inline void poly_absorb_ifma(PolyState& state, const std::uint8_t* data, std::size_t blocks) {
+  constexpr std::size_t kWorthwhile = 24;
+  constexpr std::size_t kRow = kPolyLanes * kPolyBlockSize;
+  const std::size_t alone = blocks < kWorthwhile ? blocks : blocks % kPolyLanes;
+  poly_absorb_blocks(state, data, alone);
+  data += alone * kPolyBlockSize;
+  std::size_t rows = (blocks - alone) / kPolyLanes;
+  if (rows == 0) return;
+
+  std::uint64_t powers[kPolyLanes][3];
+  poly_powers(state, powers, kPolyLanes);
+  const auto by_lane = [&](int word) {
+    const auto power = [&](int n) { return static_cast<long long>(powers[n - 1][word]); };
+    return _mm512_setr_epi64(power(8), power(4), power(7), power(3), power(6), power(2), power(5),
+                             power(1));
+  };
+  const Factor last = to_factor(words_to_limbs(by_lane(0), by_lane(1), by_lane(2)));
+  const Factor r8 =
+      to_factor(words_to_limbs(splat(powers[7][0]), splat(powers[7][1]), splat(powers[7][2])));
+  const Factor r16 = to_factor(multiply(r8.r, r8));
+
+  const auto first_lane = [](std::uint64_t v) {
+    return _mm512_maskz_set1_epi64(1, static_cast<long long>(v));
+  };
+  Limbs h = words_to_limbs(first_lane(state.h0), first_lane(state.h1), first_lane(state.h2));
+  for (; rows > 2; rows -= 2, data += 2 * kRow) {
+    Products sum = {};
+    multiply_add(sum, load_row(data + kRow), r8);
+    multiply_add(sum, add(h, load_row(data)), r16);
+    h = carry(sum);
   }
-  for (; done < count; ++done)
-    poly_authenticate(messages[done], poly_absorb_blocks);
+  if (rows == 2) {
+    h = multiply(add(h, load_row(data)), r8);
+    data += kRow;
+  }
+  gather(state, multiply(add(h, load_row(data)), last));
+}
+
+// Two or three short messages are sooner done side by side, long ones one after the other.
+inline std::size_t worthwhile_lanes(const PolyMessage& message) {
+  constexpr std::size_t kShort = 256;
+  return message.size <= kShort ? 3 : 5;
+}
+
+inline void poly_authenticate_ifma(PolyMessage* messages, std::size_t count) {
+  std::size_t done = 0;
+  while (done < count) {
+    const std::size_t group = count - done < kPolyLanes ? count - done : kPolyLanes;
+    const bool goes_alone = messages[done].aad_size > 0 || group < worthwhile_lanes(messages[done]);
+    if (goes_alone) {
+      poly_authenticate(messages[done++], poly_absorb_ifma);
+    } else {
+      poly_authenticate_lanes(messages + done, group);
+      done += group;
+    }
+  }
 }
 
 }  // namespace
