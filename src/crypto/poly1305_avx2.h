@@ -45,30 +45,39 @@ constexpr std::uint64_t kMask26 = (std::uint64_t{1} << 26) - 1;
   return factor;
 }
 
-// a * f, carried so far that every limb is below 2^26 plus a little.
-[[gnu::always_inline]] inline Limbs26 multiply26(const Limbs26& a, const Factor26& f) {
-  __m256i d[5];
+// sum += a * f, in limbs of up to 64 bits.
+[[gnu::always_inline]] inline void multiply_add26(Limbs26& sum, const Limbs26& a,
+                                                  const Factor26& f) {
 #pragma clang loop unroll(full)
-  for (int i = 0; i < 5; ++i) {
-    d[i] = _mm256_mul_epu32(a.v[0], f.r[i]);
+  for (int j = 0; j < 5; ++j) {
 #pragma clang loop unroll(full)
-    for (int j = 1; j < 5; ++j) {
+    for (int i = 0; i < 5; ++i) {
       const __m256i factor = j <= i ? f.r[i - j] : f.r5[5 + i - j];
-      d[i] = _mm256_add_epi64(d[i], _mm256_mul_epu32(a.v[j], factor));
+      sum.v[i] = _mm256_add_epi64(sum.v[i], _mm256_mul_epu32(a.v[j], factor));
     }
   }
+}
+
+// Back to limbs below 2^26 plus a little: two carry chains side by side.
+[[gnu::always_inline]] inline Limbs26 carry26(Limbs26 sum) {
   const __m256i mask = splat26(kMask26);
   const auto carry = [&](int from, int to) {
-    __m256i over = _mm256_srli_epi64(d[from], 26);
-    d[from] = _mm256_and_si256(d[from], mask);
+    __m256i over = _mm256_srli_epi64(sum.v[from], 26);
+    sum.v[from] = _mm256_and_si256(sum.v[from], mask);
     if (to == 0) over = _mm256_add_epi64(over, _mm256_slli_epi64(over, 2));
-    d[to] = _mm256_add_epi64(d[to], over);
+    sum.v[to] = _mm256_add_epi64(sum.v[to], over);
   };
   carry(0, 1), carry(3, 4);
   carry(1, 2), carry(4, 0);
   carry(2, 3), carry(0, 1);
   carry(3, 4);
-  return {{d[0], d[1], d[2], d[3], d[4]}};
+  return sum;
+}
+
+[[gnu::always_inline]] inline Limbs26 multiply26(const Limbs26& a, const Factor26& f) {
+  Limbs26 sum = {};
+  multiply_add26(sum, a, f);
+  return carry26(sum);
 }
 
 [[gnu::always_inline]] inline Limbs26 load_blocks26(const std::uint8_t* data) {
@@ -98,10 +107,12 @@ inline void gather26(PolyState& state, const Limbs26& lanes) {
            (Uint128{sum[3]} << 14) + (Uint128{sum[4]} << 40));
 }
 
-// The same as poly_absorb_blocks. Lane i takes every fourth block times r^4; at the end the lanes
+// The same as poly_absorb_blocks. Lane i takes every fourth block times r^4,
+// two of them (r^8 and r^4) in a step; at the end the lanes
 // are brought to their places by r^4, r^3, r^2 and r.
 inline void poly_absorb_avx2(PolyState& state, const std::uint8_t* data, std::size_t blocks) {
   constexpr std::size_t kWorthwhile = 16;
+  constexpr std::size_t kRow = 4 * kPolyBlockSize;
   const std::size_t alone = blocks < kWorthwhile ? blocks : blocks % 4;
   poly_absorb_blocks(state, data, alone);
   data += alone * kPolyBlockSize;
@@ -117,15 +128,27 @@ inline void poly_absorb_avx2(PolyState& state, const std::uint8_t* data, std::si
         static_cast<long long>(powers[2][word]), static_cast<long long>(powers[0][word]));
   };
   const Factor26 last = to_factor26(to_limbs26(by_lane(0), by_lane(1), by_lane(2)));
-  const Factor26 step =
-      to_factor26(to_limbs26(splat26(powers[3][0]), splat26(powers[3][1]), splat26(powers[3][2])));
+  const Limbs26 r4 =
+      to_limbs26(splat26(powers[3][0]), splat26(powers[3][1]), splat26(powers[3][2]));
+  Factor26 factor4 = to_factor26(r4);
+  Factor26 factor8 = to_factor26(multiply26(r4, factor4));
+  // There are too few registers for the factors: have them read from memory and not worked out
+  // again.
+  asm("" : "+m"(factor4), "+m"(factor8));
 
   const auto first_lane = [](std::uint64_t v) {
     return _mm256_setr_epi64x(static_cast<long long>(v), 0, 0, 0);
   };
   Limbs26 h = to_limbs26(first_lane(state.h0), first_lane(state.h1), first_lane(state.h2));
-  for (; blocks > 4; blocks -= 4, data += 4 * kPolyBlockSize) {
-    h = multiply26(add26(h, load_blocks26(data)), step);
+  for (; blocks > 8; blocks -= 8, data += 2 * kRow) {
+    Limbs26 sum = {};
+    multiply_add26(sum, load_blocks26(data + kRow), factor4);
+    multiply_add26(sum, add26(h, load_blocks26(data)), factor8);
+    h = carry26(sum);
+  }
+  if (blocks == 8) {
+    h = multiply26(add26(h, load_blocks26(data)), factor4);
+    data += kRow;
   }
   gather26(state, multiply26(add26(h, load_blocks26(data)), last));
 }
