@@ -36,11 +36,23 @@ constexpr std::uint64_t kMask26 = (std::uint64_t{1} << 26) - 1;
            _mm256_or_si256(_mm256_srli_epi64(w1, 40), _mm256_slli_epi64(w2, 24))}};
 }
 
+[[gnu::always_inline]] inline __m256i times5_26(__m256i v) {
+  return _mm256_add_epi64(v, _mm256_slli_epi64(v, 2));
+}
+
+// The product of the lower halves of each lane. Spelled out, because the compiler takes the
+// intrinsic for a product of 64-bit numbers and at times computes all of it.
+[[gnu::always_inline]] inline __m256i multiply32(__m256i a, const __m256i& b) {
+  __m256i product;
+  asm("vpmuludq %2, %1, %0" : "=x"(product) : "x"(a), "x"(b));
+  return product;
+}
+
 [[gnu::always_inline]] inline Factor26 to_factor26(const Limbs26& limbs) {
   Factor26 factor;
   for (int i = 0; i < 5; ++i) {
     factor.r[i] = limbs.v[i];
-    factor.r5[i] = _mm256_add_epi64(limbs.v[i], _mm256_slli_epi64(limbs.v[i], 2));
+    factor.r5[i] = times5_26(limbs.v[i]);
   }
   return factor;
 }
@@ -53,7 +65,7 @@ constexpr std::uint64_t kMask26 = (std::uint64_t{1} << 26) - 1;
 #pragma clang loop unroll(full)
     for (int i = 0; i < 5; ++i) {
       const __m256i factor = j <= i ? f.r[i - j] : f.r5[5 + i - j];
-      sum.v[i] = _mm256_add_epi64(sum.v[i], _mm256_mul_epu32(a.v[j], factor));
+      sum.v[i] = _mm256_add_epi64(sum.v[i], multiply32(a.v[j], factor));
     }
   }
 }
@@ -64,7 +76,7 @@ constexpr std::uint64_t kMask26 = (std::uint64_t{1} << 26) - 1;
   const auto carry = [&](int from, int to) {
     __m256i over = _mm256_srli_epi64(sum.v[from], 26);
     sum.v[from] = _mm256_and_si256(sum.v[from], mask);
-    if (to == 0) over = _mm256_add_epi64(over, _mm256_slli_epi64(over, 2));
+    if (to == 0) over = times5_26(over);
     sum.v[to] = _mm256_add_epi64(sum.v[to], over);
   };
   carry(0, 1), carry(3, 4);
@@ -132,9 +144,7 @@ inline void poly_absorb_avx2(PolyState& state, const std::uint8_t* data, std::si
       to_limbs26(splat26(powers[3][0]), splat26(powers[3][1]), splat26(powers[3][2]));
   Factor26 factor4 = to_factor26(r4);
   Factor26 factor8 = to_factor26(multiply26(r4, factor4));
-  // There are too few registers for the factors: have them read from memory and not worked out
   // again.
-  asm("" : "+m"(factor4), "+m"(factor8));
 
   const auto first_lane = [](std::uint64_t v) {
     return _mm256_setr_epi64x(static_cast<long long>(v), 0, 0, 0);
