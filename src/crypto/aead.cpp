@@ -26,10 +26,10 @@ KernelList find_supported_kernels() {
   KernelList list;
 #if defined(__x86_64__)
   const bool has_avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2");
-  const bool has_avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                          __builtin_cpu_supports("avx512vl") &&
-                          __builtin_cpu_supports("avx512ifma") &&
-                          __builtin_cpu_supports("avx512vbmi2");
+  const bool has_avx512 =
+      __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq") &&
+      __builtin_cpu_supports("avx512ifma") && __builtin_cpu_supports("avx512vbmi2");
   if (has_avx2 && has_avx512) list.add(kAvx512Kernel);
   if (has_avx2) list.add(kAvx2Kernel);
 #endif

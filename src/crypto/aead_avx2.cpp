@@ -38,7 +38,8 @@ struct Avx2Kernel {
 const AeadKernel kAvx2Kernel = {.name = "avx2",
                                 .max_jobs = Avx2Kernel::kLanes,
                                 .seal = AeadEngine<Avx2Kernel>::seal,
-                                .open = AeadEngine<Avx2Kernel>::open};
+                                .open = AeadEngine<Avx2Kernel>::open,
+                                .authenticate = Avx2Kernel::authenticate};
 
 }  // namespace sinew::crypto
 #endif

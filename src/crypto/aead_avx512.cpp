@@ -82,7 +82,8 @@ struct Avx512Kernel {
 const AeadKernel kAvx512Kernel = {.name = "avx512",
                                   .max_jobs = Avx512Kernel::kLanes,
                                   .seal = AeadEngine<Avx512Kernel>::seal,
-                                  .open = AeadEngine<Avx512Kernel>::open};
+                                  .open = AeadEngine<Avx512Kernel>::open,
+                                  .authenticate = Avx512Kernel::authenticate};
 
 }  // namespace sinew::crypto
 #endif

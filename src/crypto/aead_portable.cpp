@@ -45,6 +45,7 @@ struct PortableKernel {
 const AeadKernel kPortableKernel = {.name = "portable",
                                     .max_jobs = PortableKernel::kLanes,
                                     .seal = AeadEngine<PortableKernel>::seal,
-                                    .open = AeadEngine<PortableKernel>::open};
+                                    .open = AeadEngine<PortableKernel>::open,
+                                    .authenticate = PortableKernel::authenticate};
 
 }  // namespace sinew::crypto

@@ -99,7 +99,10 @@ template <typename V>
     index[i] = static_cast<std::uint32_t>(first_lane) + i;
   BlockIds<V> ids = {};
   for (const ChaChaRun* run = runs; run != runs + count; ++run) {
-    // Later runs overwrite the lanes behind their start.
+    // Runs that end before these lanes do not matter; later runs overwrite the lanes behind their
+    // start.
+    if (run + 1 != runs + count && run[1].lane <= first_lane) continue;
+    if (run->lane >= first_lane + kWidth) break;
     const auto is_behind = index >= V{} + run->lane;
     ids.words[0] = is_behind ? index + (run->counter - run->lane) : ids.words[0];
     for (int i = 0; i < 3; ++i)

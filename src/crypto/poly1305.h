@@ -7,22 +7,14 @@
 #include <cstdint>
 #include <cstring>
 
+#include "crypto/aead_kernel.h"
+
 namespace sinew::crypto {
 namespace {
 
 constexpr std::size_t kPolyKeySize = 32;
 constexpr std::size_t kPolyBlockSize = 16;
-constexpr std::size_t kPolyTagSize = 16;
-
-// The message of RFC 8439 section 2.8 before it is padded and followed by its lengths.
-struct PolyMessage {
-  const std::uint8_t* key;
-  const std::uint8_t* aad;
-  std::size_t aad_size;
-  const std::uint8_t* data;
-  std::size_t size;
-  std::uint8_t tag[kPolyTagSize];
-};
+constexpr std::size_t kPolyTagSize = sizeof(PolyMessage::tag);
 
 __extension__ typedef unsigned __int128 Uint128;
 

@@ -4,6 +4,7 @@
 
 #include <immintrin.h>
 
+#include "crypto/chacha20_lanes.h"
 #include "crypto/poly1305.h"
 
 namespace sinew::crypto {

@@ -7,6 +7,7 @@
 
 #include <immintrin.h>
 
+#include "crypto/chacha20_lanes.h"
 #include "crypto/poly1305.h"
 
 namespace sinew::crypto {
@@ -119,6 +120,58 @@ struct Products {
   }
 }
 
+// Eight 128-bit numbers, one in each lane.
+struct Columns {
+  __m512i low, high;
+};
+
+[[gnu::always_inline]] inline Columns load_columns(const std::uint8_t* const (&from)[kPolyLanes],
+                                                   std::size_t offset) {
+  const auto four = [&](std::size_t first) {
+    __m512i slots = _mm512_castsi128_si512(load_vector<__m128i>(from[first] + offset));
+    slots = _mm512_inserti64x2(slots, load_vector<__m128i>(from[first + 2] + offset), 1);
+    slots = _mm512_inserti64x2(slots, load_vector<__m128i>(from[first + 4] + offset), 2);
+    return _mm512_inserti64x2(slots, load_vector<__m128i>(from[first + 6] + offset), 3);
+  };
+  const __m512i even = four(0);
+  const __m512i odd = four(1);
+  return {_mm512_unpacklo_epi64(even, odd), _mm512_unpackhi_epi64(even, odd)};
+}
+
+[[gnu::always_inline]] inline void store_columns(std::uint8_t* to, const Columns& columns) {
+  const __m512i even = _mm512_unpacklo_epi64(columns.low, columns.high);
+  const __m512i odd = _mm512_unpackhi_epi64(columns.low, columns.high);
+  const __m512i order_front = _mm512_setr_epi64(0, 1, 8, 9, 2, 3, 10, 11);
+  const __m512i order_back = _mm512_setr_epi64(4, 5, 12, 13, 6, 7, 14, 15);
+  store_vector(to, _mm512_permutex2var_epi64(even, order_front, odd));
+  store_vector(to + 64, _mm512_permutex2var_epi64(even, order_back, odd));
+}
+
+// tag = (h mod 2^130 - 5) + s mod 2^128: poly_finish() in each lane.
+[[gnu::always_inline]] inline Columns finish(Limbs h, const Columns& s) {
+  const auto carry_up = [](Limbs& n) {
+    n.v1 = _mm512_add_epi64(n.v1, _mm512_srli_epi64(n.v0, 44)), n.v0 = mask44(n.v0);
+    n.v2 = _mm512_add_epi64(n.v2, _mm512_srli_epi64(n.v1, 44)), n.v1 = mask44(n.v1);
+  };
+  carry_up(h);
+  h.v0 = _mm512_add_epi64(h.v0, times5(_mm512_srli_epi64(h.v2, 42))), h.v2 = mask42(h.v2);
+  carry_up(h);
+  // h + 5 reaches 2^130 exactly when h is not below the prime; then h - p is h + 5 without its top.
+  Limbs g = {_mm512_add_epi64(h.v0, splat(5)), h.v1, h.v2};
+  carry_up(g);
+  const __mmask8 is_above = _mm512_test_epi64_mask(g.v2, splat(std::uint64_t{1} << 42));
+  h.v0 = _mm512_mask_mov_epi64(h.v0, is_above, g.v0);
+  h.v1 = _mm512_mask_mov_epi64(h.v1, is_above, g.v1);
+  h.v2 = _mm512_mask_mov_epi64(h.v2, is_above, g.v2);
+
+  const __m512i low = _mm512_or_si512(h.v0, _mm512_slli_epi64(h.v1, 44));
+  const __m512i high = _mm512_or_si512(_mm512_srli_epi64(h.v1, 20), _mm512_slli_epi64(h.v2, 24));
+  const __m512i sum_low = _mm512_add_epi64(low, s.low);
+  const __m512i sum_high = _mm512_add_epi64(high, s.high);
+  const __mmask8 carries = _mm512_cmplt_epu64_mask(sum_low, low);
+  return {sum_low, _mm512_mask_add_epi64(sum_high, carries, sum_high, splat(1))};
+}
+
 // Eight messages at once, all of which end in the same step. A shorter one starts later: until then
 // its h stays zero, because zeros without the bit above the block leave it so.
 class PolyLanes {
@@ -130,8 +183,7 @@ class PolyLanes {
       const PolyMessage& message = messages[lane < count ? lane : 0];
       data_[lane] = reinterpret_cast<std::uintptr_t>(message.data);
       size_[lane] = message.size;
-      r_low_[lane] = load_u64(message.key);
-      r_high_[lane] = load_u64(message.key + 8);
+      keys_[lane] = message.key;
       blocks_[lane] = (message.size + kPolyBlockSize - 1) / kPolyBlockSize;
       longest = blocks_[lane] > longest ? blocks_[lane] : longest;
     }
@@ -146,9 +198,11 @@ class PolyLanes {
     }
   }
 
-  Limbs run() {
-    const Limbs r = to_limbs(_mm512_and_si512(_mm512_load_si512(r_low_), splat(kPolyClampLow)),
-                             _mm512_and_si512(_mm512_load_si512(r_high_), splat(kPolyClampHigh)));
+  // Puts the tags one behind the other.
+  void run(std::uint8_t* tags) {
+    const Columns r_words = load_columns(keys_, 0);
+    const Limbs r = to_limbs(_mm512_and_si512(r_words.low, splat(kPolyClampLow)),
+                             _mm512_and_si512(r_words.high, splat(kPolyClampHigh)));
     const Factor r1 = to_factor(r);
     const Factor r2 = to_factor(multiply(r, r1));
     const Factor powers[4] = {to_factor(multiply(r2.r, r2)), to_factor(multiply(r2.r, r1)), r2, r1};
@@ -167,7 +221,8 @@ class PolyLanes {
 
     // The last block holds the lengths; no additional data here.
     const Limbs lengths = to_limbs(_mm512_setzero_si512(), _mm512_load_si512(size_));
-    return multiply(with_top(add(h, lengths), 0xff), r1);
+    h = multiply(with_top(add(h, lengths), 0xff), r1);
+    store_columns(tags, finish(h, load_columns(keys_, kPolyBlockSize)));
   }
 
  private:
@@ -221,7 +276,7 @@ class PolyLanes {
   // A chunk that starts before a message or ends behind one: what lies outside reads as zero and is
   // not touched.
   void absorb_partial(Limbs& h, const Factor (&powers)[4], std::size_t chunk) const {
-    __m512i columns[8];
+    [[clang::uninitialized]] __m512i columns[8];
     __mmask8 tops[4] = {};
     for (std::size_t lane = 0; lane < kPolyLanes; ++lane) {
       const std::size_t start = chunk * kChunkSize;
@@ -241,8 +296,7 @@ class PolyLanes {
     absorb(h, powers, columns, tops);
   }
 
-  alignas(64) std::uint64_t r_low_[kPolyLanes];
-  alignas(64) std::uint64_t r_high_[kPolyLanes];
+  const std::uint8_t* keys_[kPolyLanes];
   alignas(64) std::uint64_t size_[kPolyLanes];
   std::uintptr_t data_[kPolyLanes];
   std::size_t blocks_[kPolyLanes];
@@ -254,16 +308,11 @@ class PolyLanes {
 
 // The tags of up to eight messages without additional data.
 inline void poly_authenticate_lanes(PolyMessage* messages, std::size_t count) {
-  alignas(64) std::uint64_t limbs[3][kPolyLanes];
-  const Limbs h = PolyLanes(messages, count).run();
-  _mm512_store_si512(limbs[0], h.v0);
-  _mm512_store_si512(limbs[1], h.v1);
-  _mm512_store_si512(limbs[2], h.v2);
+  [[clang::uninitialized]] alignas(64) std::uint8_t tags[kPolyLanes][kPolyTagSize];
+  [[clang::uninitialized]] PolyLanes lanes(messages, count);
+  lanes.run(tags[0]);
   for (std::size_t lane = 0; lane < count; ++lane) {
-    PolyState state(messages[lane].key);
-    poly_set(state, Uint128{limbs[0][lane]} + (Uint128{limbs[1][lane]} << 44),
-             Uint128{limbs[2][lane]} << 24);
-    poly_finish(state, messages[lane].key, messages[lane].tag);
+    std::memcpy(messages[lane].tag, tags[lane], kPolyTagSize);
   }
 }
 
