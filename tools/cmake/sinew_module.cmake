@@ -60,7 +60,7 @@ endfunction()
 function(sinew_test name)
   cmake_parse_arguments(arg "" "" "LABELS;SOURCES;LIBS" ${ARGN})
   add_executable(${name} ${arg_SOURCES} "${CMAKE_SOURCE_DIR}/test/support/doctest_main.cpp")
-  target_include_directories(${name} PRIVATE "${CMAKE_SOURCE_DIR}/test")
+  target_include_directories(${name} PRIVATE "${CMAKE_SOURCE_DIR}/test")  # "support/x.h"
   target_link_libraries(${name} PRIVATE ${arg_LIBS})
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
   set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT 600)
