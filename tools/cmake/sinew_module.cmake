@@ -113,3 +113,15 @@ function(sinew_fuzz_target name)
   add_test(NAME ${name}_replay COMMAND ${name}_replay "${corpus}")
   set_tests_properties(${name}_replay PROPERTIES LABELS "fuzz" TIMEOUT 120)
 endfunction()
+
+# sinew_build_info(library): gives the library build_info() of app/build_info.h.
+function(sinew_build_info library)
+  set(SINEW_COMMIT "" CACHE STRING "The commit of these sources, when git cannot tell")
+  set(source "${CMAKE_CURRENT_BINARY_DIR}/build_info.cpp")
+  string(STRIP "${CMAKE_BUILD_TYPE} ${SINEW_SANITIZE}" type)
+  add_custom_target(build_info BYPRODUCTS "${source}" VERBATIM COMMAND "${CMAKE_COMMAND}"
+    "-DSOURCE_DIR=${CMAKE_SOURCE_DIR}" "-DOUTPUT=${source}" "-DVERSION=${PROJECT_VERSION}" "-DBUILD_TYPE=${type}"
+    "-DCOMMIT=${SINEW_COMMIT}" -P "${CMAKE_SOURCE_DIR}/tools/cmake/build_info.cmake")
+  target_sources(${library} PRIVATE "${source}")
+  add_dependencies(${library} build_info)
+endfunction()
