@@ -1,6 +1,6 @@
 #include "base/encoding.h"
 
-#include <array>
+#include <algorithm>
 
 namespace sinew {
 namespace {

@@ -1,5 +1,5 @@
 // Bytes as text: hexadecimal and base64 (RFC 4648, with padding). Decoders are strict: one text for
-// each value.
+// each value, but that hexadecimal may be written in either case.
 #pragma once
 
 #include <optional>

@@ -135,11 +135,9 @@ bool is_v6_link_local(const std::array<std::uint8_t, 16>& bytes) {
 
 Result<std::uint32_t> parse_zone(std::string_view text, std::string_view whole,
                                  const ZoneLookup& zones) {
-  if (const auto number = parse_decimal(text, 0x7fff'ffff)) {
-    if (*number > 0) return *number;
-  } else if (zones && !text.empty()) {
-    if (const auto known = zones(text)) return *known;
-  }
+  std::optional<std::uint32_t> number = parse_decimal(text, 0x7fff'ffff);
+  if (!number && zones && !text.empty()) number = zones(text);
+  if (number && *number > 0) return *number;
   return invalid("an IP address of this machine", whole, "a known interface behind '%'");
 }
 

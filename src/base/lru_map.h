@@ -23,6 +23,11 @@ class LruMap {
     VERIFY(capacity > 0);
     index_.reserve(capacity);
   }
+  // The index points into the list, so a copy would have to be built anew; nobody needs one.
+  LruMap(const LruMap&) = delete;
+  LruMap& operator=(const LruMap&) = delete;
+  LruMap(LruMap&&) noexcept = default;
+  LruMap& operator=(LruMap&&) noexcept = default;
 
   std::size_t size() const { return index_.size(); }
   std::size_t capacity() const { return capacity_; }

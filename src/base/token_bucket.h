@@ -18,40 +18,44 @@ class TokenBucket {
     std::uint32_t burst;
   };
 
+  // interval > 0, burst > 0, and interval * burst is a Duration.
   TokenBucket(Limits limits, MonoTime now)
-      : limits_(limits), credit_(limits.interval * limits.burst), updated_(now) {
-    VERIFY(limits.interval > Duration::zero());
-    VERIFY(limits.burst > 0);
-  }
+      : interval_(limits.interval), full_(full_credit(limits)), credit_(full_), updated_(now) {}
 
   // Takes one token if there is one.
   bool take(MonoTime now) {
     refill(now);
-    if (credit_ < limits_.interval) return false;
-    credit_ -= limits_.interval;
+    if (credit_ < interval_) return false;
+    credit_ -= interval_;
     return true;
   }
 
   bool is_full(MonoTime now) {
     refill(now);
-    return credit_ == limits_.interval * limits_.burst;
+    return credit_ == full_;
   }
 
   // When take() will succeed again.
   MonoTime next_token_at() const {
-    return credit_ >= limits_.interval ? updated_ : updated_ + (limits_.interval - credit_);
+    return credit_ >= interval_ ? updated_ : updated_ + (interval_ - credit_);
   }
 
  private:
   void refill(MonoTime now) {
     if (now <= updated_) return;
-    const Duration full = limits_.interval * limits_.burst;
-    const Duration missing = full - credit_;
-    credit_ += std::min(now - updated_, missing);
+    credit_ += std::min(now - updated_, full_ - credit_);
     updated_ = now;
   }
 
-  Limits limits_;
+  static Duration full_credit(Limits limits) {
+    VERIFY(limits.interval > Duration::zero());
+    VERIFY(limits.burst > 0);
+    VERIFY(limits.interval <= Duration::max() / limits.burst);
+    return limits.interval * limits.burst;
+  }
+
+  Duration interval_;
+  Duration full_;
   Duration credit_;
   MonoTime updated_;
 };

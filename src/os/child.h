@@ -24,6 +24,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "os/fd.h"
+#include "os/user.h"
 
 namespace sinew::os {
 
@@ -56,13 +57,6 @@ class Stdio {
 
   Kind kind_;
   int fd_;
-};
-
-// Numeric identity of a process; os/user.h finds it by name.
-struct Credentials {
-  uid_t uid = 0;
-  gid_t gid = 0;
-  std::vector<gid_t> groups;  // supplementary
 };
 
 struct ResourceLimit {

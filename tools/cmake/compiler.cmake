@@ -26,7 +26,7 @@ set_property(CACHE SINEW_SANITIZE PROPERTY STRINGS "" address thread fuzz)
 
 # -Wgnu-statement-expression is off because TRY is one (src/base/result.h says why).
 add_compile_options(-Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wpedantic -Wnon-virtual-dtor
-  -Woverloaded-virtual -Wimplicit-fallthrough -Wextra-semi -Wunused -Wnull-dereference
+  -Woverloaded-virtual -Wimplicit-fallthrough -Wextra-semi -Wunused -Wnull-dereference -Wthread-safety
   -Wno-gnu-statement-expression-from-macro-expansion -Wno-gnu-statement-expression -Werror
   -fdiagnostics-color=always)
 add_link_options(-fuse-ld=lld)

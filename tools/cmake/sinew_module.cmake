@@ -1,19 +1,19 @@
 # The shapes a target can have. Every helper finds files by name, so that adding a file needs no edit here.
 
-
-# sinew_module(name [DEPS module...] [LIBS library...] [TEST_LIBS library...] [THREADED])
+# sinew_module(name [DEPS module...] [LIBS library...] [TEST_LIBS library...] [THREADED] [OPTIMISED])
 #
-# Makes from src/<name>: the library `sinew_<name>` (x.cpp), the test program `<name>_test` (x_test.cpp, run by ctest
-# under the label `unit`, and `threaded` when the module starts threads), the benchmark `<name>_bench` (x_bench.cpp)
-# and a check that each header compiles by itself and twice.
+# Makes from src/<name>: the library `sinew_<name>` (x.cpp, without main.cpp), the test program `<name>_test`
+# (x_test.cpp, run by ctest under the label `unit`), the benchmark `<name>_bench` (x_bench.cpp) and a check that each
+# header compiles by itself and twice. THREADED: it starts threads, so its tests run under TSan as well. OPTIMISED: its
+# tests run in the release tree as well, because the optimiser could break a promise of the module.
 function(sinew_module name)
-  cmake_parse_arguments(arg "THREADED" "" "DEPS;LIBS;TEST_LIBS" ${ARGN})
+  cmake_parse_arguments(arg "THREADED;OPTIMISED" "" "DEPS;LIBS;TEST_LIBS" ${ARGN})
   set(dir "${CMAKE_CURRENT_SOURCE_DIR}/${name}")
   file(GLOB headers CONFIGURE_DEPENDS "${dir}/*.h")
   file(GLOB sources CONFIGURE_DEPENDS "${dir}/*.cpp")
   file(GLOB tests CONFIGURE_DEPENDS "${dir}/*_test.cpp")
   file(GLOB benches CONFIGURE_DEPENDS "${dir}/*_bench.cpp")
-  list(REMOVE_ITEM sources ${tests} ${benches} "")
+  list(REMOVE_ITEM sources ${tests} ${benches} "${dir}/main.cpp")
 
   list(TRANSFORM arg_DEPS PREPEND "sinew_")
   if(sources)
@@ -31,6 +31,9 @@ function(sinew_module name)
     set(labels unit)
     if(arg_THREADED)
       list(APPEND labels threaded)
+    endif()
+    if(arg_OPTIMISED)
+      list(APPEND labels optimised)
     endif()
     sinew_test(${name}_test LABELS ${labels} SOURCES ${tests} LIBS sinew_${name} ${arg_TEST_LIBS})
   endif()
@@ -56,7 +59,17 @@ function(sinew_header_check name library)
   endif()
 endfunction()
 
-# sinew_test(name LABELS label... SOURCES file... LIBS library...): a doctest program known to ctest.
+# sinew_program(name MODULE module): the program <name>, left at the top of the build folder; main() is
+# src/<module>/main.cpp, all else is the module's library, so that tests reach it.
+function(sinew_program name)
+  cmake_parse_arguments(arg "" "MODULE" "" ${ARGN})
+  add_executable(${name} "${CMAKE_CURRENT_SOURCE_DIR}/${arg_MODULE}/main.cpp")
+  target_link_libraries(${name} PRIVATE sinew_${arg_MODULE})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}")
+endfunction()
+
+# sinew_test(name LABELS label... SOURCES file... LIBS library...): a doctest program known to ctest. The target
+# tests_<label> builds all programs of a label.
 function(sinew_test name)
   cmake_parse_arguments(arg "" "" "LABELS;SOURCES;LIBS" ${ARGN})
   add_executable(${name} ${arg_SOURCES} "${CMAKE_SOURCE_DIR}/test/support/doctest_main.cpp")
@@ -64,6 +77,12 @@ function(sinew_test name)
   target_link_libraries(${name} PRIVATE ${arg_LIBS})
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY "${CMAKE_SOURCE_DIR}")
   set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT 600)
+  foreach(label IN LISTS arg_LABELS)
+    if(NOT TARGET tests_${label})
+      add_custom_target(tests_${label})
+    endif()
+    add_dependencies(tests_${label} ${name})
+  endforeach()
 endfunction()
 
 # sinew_bench(name SOURCES file... LIBS library...): a Google Benchmark program, built in release trees only, because
@@ -86,12 +105,26 @@ function(sinew_fuzz_target name)
   set(corpus "${CMAKE_SOURCE_DIR}/test/fuzz/corpus/${name}")
   if(SINEW_SANITIZE STREQUAL "fuzz")
     add_executable(${name}_fuzz "${source}")
+    target_include_directories(${name}_fuzz PRIVATE "${CMAKE_SOURCE_DIR}/test")
     target_link_options(${name}_fuzz PRIVATE -fsanitize=fuzzer)
     target_link_libraries(${name}_fuzz PRIVATE ${arg_LIBS})
     return()
   endif()
   add_executable(${name}_replay "${source}" "${CMAKE_SOURCE_DIR}/test/fuzz/replay_main.cpp")
+  target_include_directories(${name}_replay PRIVATE "${CMAKE_SOURCE_DIR}/test")
   target_link_libraries(${name}_replay PRIVATE ${arg_LIBS})
   add_test(NAME ${name}_replay COMMAND ${name}_replay "${corpus}")
   set_tests_properties(${name}_replay PROPERTIES LABELS "fuzz" TIMEOUT 120)
+endfunction()
+
+# sinew_build_info(library): gives the library build_info() of app/build_info.h.
+function(sinew_build_info library)
+  set(SINEW_COMMIT "" CACHE STRING "The commit of these sources, when git cannot tell")
+  set(source "${CMAKE_CURRENT_BINARY_DIR}/build_info.cpp")
+  string(STRIP "${CMAKE_BUILD_TYPE} ${SINEW_SANITIZE}" type)
+  add_custom_target(build_info BYPRODUCTS "${source}" VERBATIM COMMAND "${CMAKE_COMMAND}"
+    "-DSOURCE_DIR=${CMAKE_SOURCE_DIR}" "-DOUTPUT=${source}" "-DVERSION=${PROJECT_VERSION}" "-DBUILD_TYPE=${type}"
+    "-DCOMMIT=${SINEW_COMMIT}" -P "${CMAKE_SOURCE_DIR}/tools/cmake/build_info.cmake")
+  target_sources(${library} PRIVATE "${source}")
+  add_dependencies(${library} build_info)
 endfunction()

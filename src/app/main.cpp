@@ -1,0 +1,64 @@
+// The program `sinew`: streams and signals around run_program().
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+
+#include "app/program.h"
+
+namespace {
+
+using sinew::app::ExitCode;
+
+// A closed standard stream would hand its number to the next file that is opened, and output would
+// land in that file. Whoever closed it wants to see nothing.
+void fill_standard_streams() {
+  int fd = ::open("/dev/null", O_RDWR);
+  while (fd >= 0 && fd <= STDERR_FILENO)
+    fd = ::open("/dev/null", O_RDWR);
+  if (fd >= 0) ::close(fd);
+}
+
+bool shows_colour(int fd) {
+  const char* no_colour = std::getenv("NO_COLOR");
+  const char* terminal = std::getenv("TERM");
+  const bool is_refused = no_colour != nullptr && *no_colour != '\0';
+  const bool is_dumb = terminal == nullptr || std::strcmp(terminal, "dumb") == 0;
+  return !is_refused && !is_dumb && ::isatty(fd) != 0;
+}
+
+// Zero, or why not all could be written.
+int write_all(int fd, std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t written = ::write(fd, text.data(), text.size());
+    if (written < 0 && errno != EINTR) return errno;
+    if (written > 0) text.remove_prefix(static_cast<std::size_t>(written));
+  }
+  return 0;
+}
+
+// A reader that has seen enough is not an error, and no reason to die by a signal.
+ExitCode write_output(const sinew::app::Finished& finished) {
+  const int fault = write_all(STDOUT_FILENO, finished.output);
+  if (fault == 0 || fault == EPIPE) return finished.code;
+  write_all(STDERR_FILENO, "sinew: write the answer: " + std::string(std::strerror(fault)) +
+                               "\nMake room where standard output goes, or send it elsewhere.\n");
+  return ExitCode::kFailed;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  fill_standard_streams();
+  std::signal(SIGPIPE, SIG_IGN);
+  const std::vector<std::string_view> words(argv + (argc > 0 ? 1 : 0), argv + argc);
+  const auto finished = sinew::app::run_program(sinew::app::VerbTable::of_program(), words,
+                                                {.colours_output = shows_colour(STDOUT_FILENO),
+                                                 .colours_errors = shows_colour(STDERR_FILENO)});
+  write_all(STDERR_FILENO, finished.errors);
+  return static_cast<int>(write_output(finished));
+}

@@ -1,0 +1,112 @@
+#include "crypto/password.h"
+
+#include <doctest/doctest.h>
+
+#include "support/hex.h"
+
+using namespace sinew;
+using namespace sinew::crypto;
+
+namespace {
+
+constexpr PasswordCost kCheap{.memory_kib = 64, .passes = 1};
+
+std::string hash_of(std::string_view password, const PasswordCost& cost = kCheap) {
+  SeededRng rng(1);
+  return hash_password(SecretBytes(password), cost, rng).value();
+}
+
+std::string replaced(std::string text, std::string_view from, std::string_view to) {
+  const std::size_t at = text.find(from);
+  REQUIRE(at != std::string::npos);
+  return text.replace(at, from.size(), to);
+}
+
+}  // namespace
+
+TEST_CASE("Argon2id agrees with the known answers of its authors") {
+  // From the reference implementation of RFC 9106: the vectors with one lane and without secret
+  // and associated data, which is what a PHC string can say.
+  const SecretBytes password("password");
+  for (const std::string_view stored :
+       {"$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
+        "$argon2id$v=19$m=65536,t=2,p=1$c29tZXNhbHQ$CTFhFdXPJO1aFaMaO6Mm5c8y7cJHAph8ArZWb2GRPPc",
+        "$argon2id$v=19$m=65536,t=1,p=1$c29tZXNhbHQ$9qWtwbpyPd3vm1rB1GThgPzZ3/ydHL92zKL+15XZypg"}) {
+    CAPTURE(stored);
+    CHECK(verify_password(password, stored));
+    CHECK_FALSE(verify_password(SecretBytes("passwore"), stored));
+  }
+}
+
+TEST_CASE("a password verifies against its own hash and no other") {
+  const std::string stored = hash_of("correct horse");
+  CHECK(verify_password(SecretBytes("correct horse"), stored));
+  for (const std::string_view wrong : {"", "correct hors", "correct horse ", "Correct horse"}) {
+    CHECK_FALSE(verify_password(SecretBytes(wrong), stored));
+  }
+  CHECK(verify_password(SecretBytes(""), hash_of("")));
+  const std::string_view with_zero("a\0b", 3);
+  CHECK(verify_password(SecretBytes(with_zero), hash_of(with_zero)));
+  CHECK_FALSE(verify_password(SecretBytes("a"), hash_of(with_zero)));
+}
+
+TEST_CASE("the salt comes from the Rng and makes equal passwords look different") {
+  SeededRng rng(1);
+  const SecretBytes password("same");
+  const std::string first = hash_password(password, kCheap, rng).value();
+  const std::string second = hash_password(password, kCheap, rng).value();
+  CHECK(first == hash_of("same"));
+  CHECK(first != second);
+  CHECK(verify_password(password, second));
+  CHECK(first.starts_with("$argon2id$v=19$m=64,t=1,p=1$"));
+}
+
+TEST_CASE("a hash made at another cost, or unreadable, wants to be made again") {
+  const std::string stored = hash_of("x");
+  CHECK_FALSE(needs_rehash(stored, kCheap));
+  CHECK(needs_rehash(stored, {.memory_kib = 128, .passes = 1}));
+  CHECK(needs_rehash(stored, {.memory_kib = 64, .passes = 2}));
+  CHECK(needs_rehash("", kCheap));
+  CHECK(needs_rehash("$2b$12$abcdefghijklmnopqrstuv", kCheap));
+}
+
+TEST_CASE("a stored string that is not exactly ours verifies nothing") {
+  const SecretBytes password("x");
+  const std::string stored = hash_of("x");
+  REQUIRE(verify_password(password, stored));
+  const std::string broken[] = {
+      "",
+      "x",
+      stored + " ",
+      stored + "=",
+      stored + "$",
+      stored + std::string(1, '\0'),
+      " " + stored,
+      stored.substr(0, stored.size() - 1),
+      stored.substr(0, stored.rfind('$') + 1),
+      replaced(stored, "argon2id", "argon2i"),
+      replaced(stored, "v=19", "v=16"),
+      replaced(stored, "$v=19", ""),
+      replaced(stored, "m=64", "m=064"),
+      replaced(stored, "m=64", "m=+64"),
+      replaced(stored, "m=64", "m=7"),
+      replaced(stored, "t=1", "t=0"),
+      replaced(stored, "p=1", "p=2"),
+      replaced(stored, "p=1", "p=1,data=AAAA"),
+      replaced(stored, "p=1$", "p=1$$"),
+  };
+  for (const std::string& text : broken) {
+    CAPTURE(text);
+    CHECK_FALSE(verify_password(password, text));
+    CHECK(needs_rehash(text, kCheap));
+  }
+}
+
+TEST_CASE("a stored string cannot make verification take all memory or all day") {
+  const SecretBytes password("x");
+  const std::string stored = hash_of("x");
+  for (const std::string_view cost : {"m=262145,t=1", "m=4294967295,t=1", "m=64,t=17",
+                                      "m=64,t=4294967295", "m=99999999999999999999,t=1"}) {
+    CHECK_FALSE(verify_password(password, replaced(stored, "m=64,t=1", cost)));
+  }
+}

@@ -1,0 +1,130 @@
+#include "os/file.h"
+
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "os/path.h"
+#include "support/skip.h"
+#include "support/temp_dir.h"
+
+namespace sinew::os {
+namespace {
+
+namespace fs = std::filesystem;
+
+mode_t mode_of(const std::string& path) {
+  struct stat info;
+  REQUIRE(::stat(path.c_str(), &info) == 0);
+  return info.st_mode & 07777;
+}
+
+std::size_t files_in(const std::string& path) {
+  return static_cast<std::size_t>(
+      std::distance(fs::directory_iterator(path), fs::directory_iterator()));
+}
+
+TEST_CASE("a written file has exactly the content and the mode, new or replaced") {
+  const test::TempDir dir;
+  const std::string path = dir / "state";
+  const mode_t before = ::umask(0);
+  REQUIRE(write_file(path, "one", 0600));
+  ::umask(077);
+  CHECK(mode_of(path) == 0600);
+  REQUIRE(write_file(path, std::string(100'000, 'x'), 0644));
+  ::umask(before);
+  CHECK(mode_of(path) == 0644);
+  CHECK(read_file(path, 100'000).value() == std::string(100'000, 'x'));
+  CHECK(files_in(dir.path()) == 1);
+}
+
+TEST_CASE("replacing a link replaces the link, not what it points to") {
+  const test::TempDir dir;
+  REQUIRE(write_file(dir / "target", "precious", 0600));
+  fs::create_symlink(dir / "target", dir / "link");
+  REQUIRE(write_file(dir / "link", "new", 0600));
+  CHECK(read_file(dir / "target", 100).value() == "precious");
+  CHECK(read_file(dir / "link", 100).value() == "new");
+}
+
+TEST_CASE("reading stops at the limit") {
+  const test::TempDir dir;
+  REQUIRE(write_file(dir / "f", "12345", 0600));
+  CHECK(read_file(dir / "f", 5).value() == "12345");
+  CHECK(read_file(dir / "f", 4).error().kind == ErrorKind::kOverloaded);
+  CHECK(read_file("/dev/zero", 1'000'000).error().kind == ErrorKind::kOverloaded);
+  CHECK(read_file(dir / "g", 5).error() ==
+        Error{ErrorKind::kNotFound, "open " + (dir / "g") + ": no such file or directory"});
+  CHECK(read_file(dir.path(), 5).error().kind == ErrorKind::kInvalid);
+}
+
+TEST_CASE("a write that cannot finish leaves nothing behind") {
+  const test::TempDir dir;
+  fs::create_directories(dir / "taken/inside");
+  CHECK(!write_file(dir / "taken", "x", 0600));  // a folder cannot be replaced
+  CHECK(files_in(dir.path()) == 1);
+  CHECK(write_file(dir / "missing/file", "x", 0600).error().kind == ErrorKind::kNotFound);
+}
+
+TEST_CASE("a full disk leaves the old content") {
+  if (!test::is_root("mounting a small disk")) return;
+  const test::TempDir dir;
+  REQUIRE(::mount("tmpfs", dir.path().c_str(), "tmpfs", 0, "size=64k") == 0);
+  const std::string path = dir / "state";
+  CHECK(write_file(path, "old", 0600));
+  const auto written = write_file(path, std::string(200'000, 'x'), 0600);
+  CHECK(!written);
+  CHECK(written.error().message == "write " + path + ": write: no space left on device");
+  CHECK(written.error().kind == ErrorKind::kOverloaded);
+  CHECK(read_file(path, 100).value() == "old");
+  CHECK(files_in(dir.path()) == 1);
+  CHECK(write_file(path, "newer", 0600));  // there is room again
+  REQUIRE(::umount(dir.path().c_str()) == 0);
+}
+
+TEST_CASE("a folder opens what lies beneath it and nothing else") {
+  const test::TempDir dir;
+  fs::create_directories(dir / "in/sub");
+  REQUIRE(write_file(dir / "in/sub/file", "inside", 0600));
+  REQUIRE(write_file(dir / "secret", "outside", 0600));
+  fs::create_symlink(dir / "secret", dir / "in/link");
+  fs::create_symlink("sub", dir / "in/inner");
+  fs::create_symlink("..", dir / "in/up");
+
+  auto folder = Folder::open(dir / "in");
+  REQUIRE(folder);
+  CHECK(folder->open_beneath("sub/file", O_RDONLY));
+  CHECK(folder->open_beneath("sub/../sub/file", O_RDONLY));
+  for (const std::string name : {"../secret", "sub/../../secret", "link", "inner/file", "up/secret",
+                                 "/etc/passwd", "/proc/self/root/etc/passwd"}) {
+    CAPTURE(name);
+    CHECK(folder->open_beneath(name, O_RDONLY).error().kind == ErrorKind::kDenied);
+    CHECK(folder->open_beneath(name, O_WRONLY | O_CREAT, 0600).error().kind == ErrorKind::kDenied);
+  }
+  CHECK(folder->open_beneath("nothing", O_RDONLY).error().kind == ErrorKind::kNotFound);
+}
+
+TEST_CASE("folders are made with their mode, and links in their place are refused") {
+  const test::TempDir dir;
+  auto folder = Folder::create(dir / "a/b/c", 0700);
+  REQUIRE(folder);
+  CHECK(mode_of(dir / "a/b/c") == 0700);
+  CHECK(mode_of(dir / "a") == 0700);
+  CHECK(Folder::create(dir / "a/b/c", 0755));
+  auto sub = folder->subfolder("d", 0700);
+  REQUIRE(sub);
+  CHECK(sub->open_beneath("file", O_WRONLY | O_CREAT | O_EXCL, 0640));
+  CHECK(fs::exists(dir / "a/b/c/d/file"));
+  CHECK(folder->subfolder("d", 0700));
+  fs::create_symlink("/", dir / "a/b/c/link");
+  CHECK(folder->subfolder("link", 0700).error().kind == ErrorKind::kDenied);
+  CHECK(folder->subfolder("..", 0700).error().kind == ErrorKind::kDenied);
+  CHECK(folder->subfolder("x/y", 0700).error().kind == ErrorKind::kDenied);
+}
+
+}  // namespace
+}  // namespace sinew::os
