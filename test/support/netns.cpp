@@ -24,7 +24,7 @@ Result<> bring_loopback_up() {
   const os::Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (!socket.is_open()) return os::system_error("open a socket");
   ifreq request{};
-  std::strcpy(request.ifr_name, "lo");
+  std::memcpy(request.ifr_name, "lo", sizeof "lo");
   request.ifr_flags = IFF_UP;
   if (::ioctl(socket.get(), SIOCSIFFLAGS, &request) != 0) return os::system_error("bring lo up");
   return {};
