@@ -9,8 +9,8 @@ namespace {
 
 // Both families. {0}: outside interface, {1}: its IPv4 address, {2}: what becomes of UDP.
 // A packet nobody asked for is dropped in `input` before connection tracking confirms it. Otherwise
-// the router would remember it as a conversation of its own, and a host inside that sends to the
-// same place a moment later would get another port: hole punching would fail by accident.
+// the router would remember it as a conversation of its own, and many kernels would then give a
+// host inside that sends to the same place another port: hole punching would fail by accident.
 constexpr std::string_view kFirewall = R"(
 table inet sinewlab_firewall {{
   chain input {{
