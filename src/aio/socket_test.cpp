@@ -28,7 +28,8 @@ Task<> check_tcp(Runtime& runtime, IpAddress listen_on, IpAddress call) {
   auto listener = Listener::listen_tcp(runtime, {listen_on, 0});
   REQUIRE(listener);
   const std::uint16_t port = listener->local()->port;
-  auto client = co_await connect_tcp(runtime, {call, port});
+  const Endpoint target = {call, port};
+  auto client = co_await connect_tcp(runtime, target);
   REQUIRE(client);
   auto server = co_await listener->accept();
   REQUIRE(server);
@@ -239,9 +240,11 @@ Task<> check_receive_ends(Runtime& runtime) {
   auto socket = Datagram::bind(runtime, {kLoopbackV4, 0});
   REQUIRE(socket);
   // A port where nobody is: the refusal that comes back is not an error of receiving.
-  const Result<> sent = co_await socket->send_to({kLoopbackV4, 1}, as_bytes("x"));
+  const Endpoint nobody = {kLoopbackV4, 1};
+  const Result<> sent = co_await socket->send_to(nobody, as_bytes("x"));
   CHECK(sent);
-  const Result<> wrong = co_await socket->send_to({kLoopbackV6, 1}, as_bytes("x"));
+  const Endpoint other_family = {kLoopbackV6, 1};
+  const Result<> wrong = co_await socket->send_to(other_family, as_bytes("x"));
   CHECK(wrong.error().kind == ErrorKind::kUnsupported);
   Result<Datagram::Received> received = Error{};
   TaskGroup group(runtime);

@@ -194,7 +194,8 @@ TEST_CASE("close ends our operations at once, and the other side reads to the en
 Task<> read_single_bytes(Stream& stream, std::size_t number) {
   std::uint8_t byte = 0;
   for (std::size_t i = 0; i < number; ++i) {
-    const Result<std::size_t> size = co_await stream.read_some({&byte, 1});
+    const ByteSpan one(&byte, 1);
+    const Result<std::size_t> size = co_await stream.read_some(one);
     CHECK(size.value() == 1);
   }
 }

@@ -22,6 +22,7 @@ void start(Limited& run, const asio::any_io_executor& executor, Task<> task) {
     run.thrown = thrown;
     run.wake.cancel();
   };
+  // tidy: allow banned-calls (the task that awaits this one waits for its end)
   asio::co_spawn(executor, run_quietly(std::move(task), run.cancellation),
                  asio::bind_cancellation_slot(run.cancellation.slot(), ended));
 }

@@ -51,7 +51,15 @@ TEST_CASE("every verb is offered by completion and explained by help") {
   }
 }
 
-TEST_CASE("the longest verb that the words start with is meant") {
+TEST_CASE("the longest verb that the words start with is meant, in whatever order they stand") {
+  const auto named = [](std::string_view name) {
+    return Verb{.name = name, .summary = "", .description = "", .examples = {}, .run = nullptr};
+  };
+  for (const VerbTable& either : {VerbTable({named("peer"), named("peer list")}),
+                                  VerbTable({named("peer list"), named("peer")})}) {
+    CHECK(either.find(Typed{"peer", "list"}).verb->name == "peer list");
+    CHECK(either.find(Typed{"peer", "x"}).verb->name == "peer");
+  }
   const VerbTable verbs = peer_verbs();
   CHECK(verbs.find(Typed{"peer", "list", "x"}).verb->name == "peer list");
   CHECK(verbs.find(Typed{"peer", "list", "x"}).word_count == 2);

@@ -54,10 +54,6 @@ void set_up(AeadJob& job, ByteView input, ByteSpan output, std::size_t plain_siz
   job.size = plain_size;
 }
 
-const std::uint32_t* words_of(const SecretArray<kAeadKeySize>& key) {
-  return reinterpret_cast<const std::uint32_t*>(key.expose().data());
-}
-
 }  // namespace
 
 AeadNonce nonce_of_counter(std::uint64_t counter) {
@@ -83,7 +79,7 @@ void AeadCipher::seal(const AeadNonce& nonce, ByteView aad, ByteView plain, Byte
   AeadJob job;
   set_nonce(job, nonce);
   set_up(job, plain, sealed, plain.size());
-  kernel_->seal(words_of(key_), {aad.data(), aad.size()}, &job, 1);
+  kernel_->seal(key_.expose().data(), {aad.data(), aad.size()}, &job, 1);
 }
 
 bool AeadCipher::open(const AeadNonce& nonce, ByteView aad, ByteView sealed, ByteSpan plain) const {
@@ -92,7 +88,7 @@ bool AeadCipher::open(const AeadNonce& nonce, ByteView aad, ByteView sealed, Byt
   AeadJob job;
   set_nonce(job, nonce);
   set_up(job, sealed, plain, plain.size());
-  kernel_->open(words_of(key_), {aad.data(), aad.size()}, &job, 1);
+  kernel_->open(key_.expose().data(), {aad.data(), aad.size()}, &job, 1);
   return job.is_authentic;
 }
 
@@ -105,7 +101,7 @@ void AeadCipher::seal_batch(std::span<const SealItem> items) const {
       set_nonce(jobs[i], batch[i].counter);
       set_up(jobs[i], batch[i].plain, batch[i].sealed, batch[i].plain.size());
     }
-    kernel_->seal(words_of(key_), {}, jobs, batch.size());
+    kernel_->seal(key_.expose().data(), {}, jobs, batch.size());
     items = items.subspan(batch.size());
   }
 }
@@ -125,7 +121,7 @@ std::size_t AeadCipher::open_batch(std::span<OpenItem> items) const {
       set_up(jobs[count], next->sealed, next->plain, next->plain.size());
       owners[count++] = &*next;
     }
-    if (count > 0) kernel_->open(words_of(key_), {}, jobs, count);
+    if (count > 0) kernel_->open(key_.expose().data(), {}, jobs, count);
     for (std::size_t i = 0; i < count; ++i) {
       owners[i]->is_authentic = jobs[i].is_authentic;
       authentic_count += jobs[i].is_authentic ? 1 : 0;

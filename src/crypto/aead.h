@@ -68,7 +68,7 @@ class AeadCipher {
 
  private:
   const AeadKernel* kernel_;
-  SecretArray<kAeadKeySize> key_;  // as little-endian words
+  AeadKey key_;
 };
 
 }  // namespace sinew::crypto

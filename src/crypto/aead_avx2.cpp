@@ -14,7 +14,7 @@ struct Avx2Kernel {
   static constexpr std::size_t kLanes = 8;
   using Vector = WordVector<kWidth>;
 
-  static void keystream(const std::uint32_t* key, const ChaChaRun* runs, std::size_t run_count,
+  static void keystream(const std::uint8_t* key, const ChaChaRun* runs, std::size_t run_count,
                         std::size_t, std::uint8_t* out) {
     const BlockIds<Vector> ids[1] = {block_ids<Vector>(runs, run_count, 0)};
     Vector state[1][16];

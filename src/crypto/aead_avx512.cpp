@@ -16,7 +16,7 @@ struct Avx512Kernel {
   using Vector = WordVector<kWidth>;
 
   // Few blocks are sooner done in shorter vectors, which the processor has more units for.
-  static void keystream(const std::uint32_t* key, const ChaChaRun* runs, std::size_t run_count,
+  static void keystream(const std::uint8_t* key, const ChaChaRun* runs, std::size_t run_count,
                         std::size_t lanes, std::uint8_t* out) {
     if (lanes > 24) {
       compute_group_pair(key, runs, run_count, out);
@@ -50,7 +50,7 @@ struct Avx512Kernel {
 
   // Not inlined, so that each size has all registers to itself.
   template <typename V>
-  [[gnu::noinline]] static void compute_group(const std::uint32_t* key, const ChaChaRun* runs,
+  [[gnu::noinline]] static void compute_group(const std::uint8_t* key, const ChaChaRun* runs,
                                               std::size_t run_count, std::size_t first_lane,
                                               std::uint8_t* out) {
     const BlockIds<V> ids[1] = {block_ids<V>(runs, run_count, first_lane)};
@@ -59,7 +59,7 @@ struct Avx512Kernel {
     store(state[0], out);
   }
 
-  [[gnu::noinline]] static void compute_group_pair(const std::uint32_t* key, const ChaChaRun* runs,
+  [[gnu::noinline]] static void compute_group_pair(const std::uint8_t* key, const ChaChaRun* runs,
                                                    std::size_t run_count, std::uint8_t* out) {
     const BlockIds<Vector> ids[2] = {block_ids<Vector>(runs, run_count, 0),
                                      block_ids<Vector>(runs, run_count, kWidth)};

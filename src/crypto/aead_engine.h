@@ -30,7 +30,7 @@ namespace {
 template <typename Kernel>
 class AeadEngine {
  public:
-  static void seal(const std::uint32_t* key, AeadData aad, AeadJob* jobs, std::size_t count) {
+  static void seal(const std::uint8_t* key, AeadData aad, AeadJob* jobs, std::size_t count) {
     [[clang::uninitialized]] AeadEngine engine(key, jobs, count);
     engine.first_pass();
     engine.apply_keystream();
@@ -41,7 +41,7 @@ class AeadEngine {
     }
   }
 
-  static void open(const std::uint32_t* key, AeadData aad, AeadJob* jobs, std::size_t count) {
+  static void open(const std::uint8_t* key, AeadData aad, AeadJob* jobs, std::size_t count) {
     [[clang::uninitialized]] AeadEngine engine(key, jobs, count);
     engine.first_pass();
     engine.authenticate(aad, [](const AeadJob& job) { return job.input; });
@@ -65,7 +65,7 @@ class AeadEngine {
     std::size_t size;
   };
 
-  AeadEngine(const std::uint32_t* key, AeadJob* jobs, std::size_t count)
+  AeadEngine(const std::uint8_t* key, AeadJob* jobs, std::size_t count)
       : key_(key), jobs_(jobs), count_(count) {
     for (std::size_t i = 0; i < count; ++i)
       jobs[i].is_authentic = true;
@@ -166,7 +166,7 @@ class AeadEngine {
     asm volatile("" : : "r"(memory) : "memory");
   }
 
-  const std::uint32_t* key_;
+  const std::uint8_t* key_;
   AeadJob* jobs_;
   std::size_t count_;
   Place next_;                  // the first data block that has no lane yet

@@ -40,8 +40,8 @@ struct AeadKernel {
   const char* name;
   std::size_t max_jobs;  // most jobs a call may hold
   // `aad` goes with every job of the call.
-  void (*seal)(const std::uint32_t* key, AeadData aad, AeadJob* jobs, std::size_t count);
-  void (*open)(const std::uint32_t* key, AeadData aad, AeadJob* jobs, std::size_t count);
+  void (*seal)(const std::uint8_t* key, AeadData aad, AeadJob* jobs, std::size_t count);
+  void (*open)(const std::uint8_t* key, AeadData aad, AeadJob* jobs, std::size_t count);
   // The tags alone: the tests feed it keys that no cipher would give, where carries are at their
   // worst.
   void (*authenticate)(PolyMessage* messages, std::size_t count);

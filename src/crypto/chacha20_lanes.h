@@ -26,6 +26,9 @@ struct ChaChaRun {
 template <std::size_t Width>
 using WordVector __attribute__((vector_size(4 * Width))) = std::uint32_t;
 
+// Vectors, and single words, at any address. All processors that kernels exist for are little
+// endian.
+static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__);
 template <typename V>
 [[gnu::always_inline]] inline V load_vector(const void* from) {
   V value;
@@ -112,16 +115,16 @@ template <typename V>
 }
 
 template <typename V>
-[[gnu::always_inline]] inline V initial_word(const std::uint32_t* key, const BlockIds<V>& ids,
+[[gnu::always_inline]] inline V initial_word(const std::uint8_t* key, const BlockIds<V>& ids,
                                              std::size_t word) {
   if (word < 4) return V{} + kChaChaConstants[word];
-  if (word < 12) return V{} + key[word - 4];
+  if (word < 12) return V{} + load_vector<std::uint32_t>(key + 4 * (word - 4));
   return ids.words[word - 12];
 }
 
 // The blocks of RFC 8439 section 2.3 as vectors of words, for `Groups` sets of lanes side by side.
 template <typename V, std::size_t Groups>
-[[gnu::always_inline]] inline void chacha20_words(const std::uint32_t* key,
+[[gnu::always_inline]] inline void chacha20_words(const std::uint8_t* key,
                                                   const BlockIds<V> (&ids)[Groups],
                                                   V (&state)[Groups][16]) {
 #pragma clang loop unroll(full)

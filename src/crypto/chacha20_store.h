@@ -2,6 +2,7 @@
 // of the x86-64 kernels. Everything has internal linkage: see chacha20_lanes.h.
 #pragma once
 
+#if defined(__AVX2__)
 #include <immintrin.h>
 
 #include "crypto/chacha20_lanes.h"
@@ -80,3 +81,4 @@ namespace {
 
 }  // namespace
 }  // namespace sinew::crypto
+#endif  // __AVX2__

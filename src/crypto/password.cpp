@@ -61,8 +61,8 @@ std::optional<PasswordCost> cost_of(std::string_view stored) {
   const auto passes = take_until(stored, ",p=1$");
   const auto salt_text = take_until(stored, "$");
   if (!memory || !passes || !salt_text) return std::nullopt;
-  const auto memory_kib = parse_decimal(*memory, kMaxPasswordCost.memory_kib);
-  const auto pass_count = parse_decimal(*passes, kMaxPasswordCost.passes);
+  const auto memory_kib = parse_decimal(*memory, UINT32_MAX);
+  const auto pass_count = parse_decimal(*passes, UINT32_MAX);
   const auto salt = from_unpadded_base64(*salt_text);
   const auto hash = from_unpadded_base64(stored);
   if (!memory_kib || !pass_count || !salt || !hash) return std::nullopt;

@@ -19,7 +19,6 @@ constexpr std::size_t kPolyTagSize = sizeof(PolyMessage::tag);
 __extension__ typedef unsigned __int128 Uint128;
 
 [[gnu::always_inline]] inline std::uint64_t load_u64(const std::uint8_t* from) {
-  static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__);
   std::uint64_t value;
   std::memcpy(&value, from, sizeof value);
   return value;

@@ -2,6 +2,7 @@
 // of 26 bits. Everything has internal linkage: see chacha20_lanes.h.
 #pragma once
 
+#if defined(__AVX2__)
 #include <immintrin.h>
 
 #include "crypto/chacha20_lanes.h"
@@ -166,3 +167,4 @@ inline void poly_absorb_avx2(PolyState& state, const std::uint8_t* data, std::si
 
 }  // namespace
 }  // namespace sinew::crypto
+#endif  // __AVX2__

@@ -5,6 +5,7 @@
 // Everything has internal linkage: see chacha20_lanes.h.
 #pragma once
 
+#if defined(__AVX512IFMA__)
 #include <immintrin.h>
 
 #include "crypto/chacha20_lanes.h"
@@ -399,3 +400,4 @@ inline void poly_authenticate_ifma(PolyMessage* messages, std::size_t count) {
 
 }  // namespace
 }  // namespace sinew::crypto
+#endif  // __AVX512IFMA__

@@ -1,5 +1,5 @@
-# Which build this is: run with `cmake -P` at every build, because a commit does not touch any source; writes OUTPUT only
-# when it changes. Takes SOURCE_DIR, OUTPUT, VERSION, BUILD_TYPE, and COMMIT when a package is built without git.
+# Which build this is: run with `cmake -P` at every build, because a commit does not touch any source; writes OUTPUT
+# only when it changes. Takes SOURCE_DIR, OUTPUT, VERSION, BUILD_TYPE, and COMMIT when a package is built without git.
 if(NOT COMMIT)
   execute_process(COMMAND git -C "${SOURCE_DIR}" describe --always --abbrev=12 --exclude=* --dirty=+
     OUTPUT_VARIABLE COMMIT OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)

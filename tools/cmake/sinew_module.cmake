@@ -49,8 +49,8 @@ function(sinew_header_check name library)
     file(RELATIVE_PATH relative "${CMAKE_SOURCE_DIR}/src" "${header}")
     cmake_path(GET header STEM stem)
     set(unit "${CMAKE_BINARY_DIR}/headers/${name}/${stem}.cpp")
-
-    file(CONFIGURE OUTPUT "${unit}" CONTENT "#include \"${relative}\"\n#include \"${relative}\"  // twice: the guard holds\n" @ONLY)
+    file(CONFIGURE OUTPUT "${unit}" @ONLY
+      CONTENT "#include \"${relative}\"\n#include \"${relative}\"  // twice: the guard holds\n")
     list(APPEND units "${unit}")
   endforeach()
   if(units)

@@ -5,7 +5,9 @@ from .tree import Finding, check
 
 CPP = ("src/*.h", "src/*.cpp", "test/*.h", "test/*.cpp")
 DATA = ("test/fuzz/corpus/", "test/data/", "web/node_modules/")
+SCRIPTS = ("*.py", "*.sh", "*.cmake", "*CMakeLists.txt", "dev", ".ci/*", "tools/*")
 LONGEST_LINE = 100          # columns of C++
+LONGEST_SCRIPT_LINE = 120
 LONG_FILE = 600             # lines; a warning
 LONGEST_FILE = 800          # lines
 LONG_FUNCTION = 60          # lines; a warning
@@ -40,12 +42,17 @@ def white_space(tree):
 
 
 @check(
-    bad=[{"src/a/a.cpp": "x" * 101 + "\n"}, {"src/a/a.cpp": "x;\n" * 801}, {"src/a/a.cpp": "x;\n" * 601}],
+    bad=[{"src/a/a.cpp": "x" * 101 + "\n"}, {"src/a/a.cpp": "x;\n" * 801}, {"src/a/a.cpp": "x;\n" * 601},
+         {"dev": "x" * 121 + "\n"}],
     good=[{"src/a/a.cpp": "é" * 100 + "\n"}, {"src/a/a.cpp": "x;\n" * 600}, {"a.md": "x" * 200 + "\n"},
           {"src/a/a.cpp": 'f(R"(\n' + "x" * 200 + '\n)");\n'}])
 def sizes(tree):
-    """C++ lines have at most 100 columns, inside raw strings as many as they need, and files at most 800
-    lines; from 600 on a file is warned of."""
+    """C++ lines have at most 100 columns, inside raw strings as many as they need; those of scripts and
+    CMake 120. Files of C++ have at most 800 lines; from 600 on a file is warned of."""
+    for path in tree.paths(*SCRIPTS):
+        for number, line in enumerate(tree.lines(path), 1):
+            if len(line) > LONGEST_SCRIPT_LINE:
+                yield Finding(path, number, f"{len(line)} columns: break the line")
     for path in tree.paths(*CPP):
         lines = tree.lines(path)
         for number, (line, code) in enumerate(zip(lines, tree.code(path).split("\n")), 1):
