@@ -110,6 +110,7 @@ Task<> try_everything(Runtime& runtime, Trace& trace) {
   auto readiness = Readiness::watch(runtime, pipe.read_end);
   auto [left, right] = MemoryStream::create_pair(runtime, 1);
   std::uint8_t byte = 0;
+  const ByteSpan one(&byte, 1);
   const Result<> slept = co_await sleep_for(1h);
   CHECK(slept.error() == cancelled());
   const Result<> slept_again = co_await sleep_for(1h);
@@ -118,9 +119,9 @@ Task<> try_everything(Runtime& runtime, Trace& trace) {
   CHECK(waited.error() == cancelled());
   const Result<> ready = co_await readiness->readable();
   CHECK(ready.error() == cancelled());
-  const Result<std::size_t> read = co_await left->read_some({&byte, 1});
+  const Result<std::size_t> read = co_await left->read_some(one);
   CHECK(read.error() == cancelled());
-  const Result<> wrote = co_await left->write({&byte, 1});  // there would be room
+  const Result<> wrote = co_await left->write(one);  // there would be room
   CHECK(wrote.error() == cancelled());
   const bool is_over = co_await is_cancelled();
   if (is_over) ++trace.ended;
