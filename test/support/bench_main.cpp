@@ -5,6 +5,7 @@
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@ namespace {
 
 struct Cell {
   std::string row;
+  std::int64_t rank = 0;  // in the order of registration
   std::vector<double> nanoseconds;
 
   double median() const {
@@ -51,12 +53,20 @@ class TableReporter final : public benchmark::BenchmarkReporter {
 
   void ReportRuns(const std::vector<Run>& runs) override {
     for (const Run& run : runs) {
-      if (run.run_type == Run::RT_Iteration)
-        add(run.run_name.function_name, nanoseconds_per_item(run));
+      if (run.run_type == Run::RT_Iteration) add(run);
     }
   }
 
+  // The runs come in random order; the tables are read in the order of registration.
   void Finalize() override {
+    for (Table& table : tables_) {
+      for (Column& column : table.columns)
+        std::ranges::sort(column.cells, {}, &Cell::rank);
+      std::ranges::sort(table.columns, {},
+                        [](const Column& one) { return one.cells.front().rank; });
+    }
+    std::ranges::sort(tables_, {},
+                      [](const Table& one) { return one.columns.front().cells.front().rank; });
     for (const Table& table : tables_)
       print(table);
   }
@@ -70,11 +80,13 @@ class TableReporter final : public benchmark::BenchmarkReporter {
             name.substr(second + 1)};
   }
 
-  void add(const std::string& name, double value) {
-    const std::vector<std::string> parts = split(name);
+  void add(const Run& run) {
+    const std::vector<std::string> parts = split(run.run_name.function_name);
     Table& table = find_or_add(tables_, parts[0], &Table::name);
     Column& column = find_or_add(table.columns, parts[1], &Column::name);
-    find_or_add(column.cells, parts[2], &Cell::row).nanoseconds.push_back(value);
+    Cell& cell = find_or_add(column.cells, parts[2], &Cell::row);
+    cell.rank = run.family_index;
+    cell.nanoseconds.push_back(nanoseconds_per_item(run));
   }
 
   static void print(const Table& table) {
