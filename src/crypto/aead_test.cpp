@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <sodium.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "crypto/aead_kernel.h"
@@ -37,7 +38,7 @@ Bytes seal_by_sodium(const Bytes& key, const AeadNonce& nonce, const Bytes& aad,
 template <typename Test>
 void on_every_kernel(Test test) {
   for (const AeadKernel* kernel : AeadCipher::supported_kernels()) {
-    CAPTURE(kernel->name);
+    CAPTURE(std::string_view(kernel->name));
     test(*kernel);
   }
 }
@@ -197,6 +198,25 @@ TEST_CASE("Poly1305 carries right with the worst factors and the worst data") {
       for (std::size_t i = 0; i < keys.size(); ++i) {
         const Bytes tag(messages[i].tag, messages[i].tag + 16);
         REQUIRE(tag == test::authenticate_by_openssl(keys[i], aad, data[i]));
+      }
+    }
+  });
+}
+
+TEST_CASE("Poly1305 reduces a sum right that lies beside the prime") {
+  on_every_kernel([&](const AeadKernel& kernel) {
+    for (std::size_t m = 0; m < 40; ++m) {
+      for (std::int64_t offset = -6; offset <= 8; ++offset) {
+        CAPTURE(offset);
+        const test::PolyBesideThePrime worst(offset, m);
+        const Bytes expected = test::authenticate_by_openssl(worst.key, {}, worst.data);
+        std::vector<PolyMessage> messages(
+            kernel.max_jobs,
+            {worst.key.data(), nullptr, 0, worst.data.data(), worst.data.size(), {}});
+        kernel.authenticate(messages.data(), messages.size());
+        for (const PolyMessage& message : messages) {
+          REQUIRE(std::ranges::equal(message.tag, expected));
+        }
       }
     }
   });

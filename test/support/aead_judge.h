@@ -118,6 +118,24 @@ inline Bytes worst_poly_data(Rng& rng, std::size_t most_blocks) {
   return data;
 }
 
+// Data that brings the sum which ends in a tag beside the prime, where it must be reduced once more
+// or must not: to 2^130 - 5 + `offset`, if r is 1 and there is no additional data.
+//
+// With r = 1 a message is the sum of its blocks, each with 2^128 on top. 4m + 3 blocks, of which
+// the last says the size, have 3 * 2^128 + m * 2^130 on top, and 2^130 counts as 5; the last block
+// of data makes up the rest.
+struct PolyBesideThePrime {
+  Bytes key = unhex("0100000000000000000000000000000000112233445566778899aabbccddeeff");
+  Bytes data;
+
+  PolyBesideThePrime(std::int64_t offset, std::size_t m) : data((4 * m + 2) * 16) {
+    const std::int64_t low = offset - 5 - 5 * static_cast<std::int64_t>(m);
+    const std::uint64_t borrow = low < 0 ? 1 : 0;
+    store_le(data.data() + data.size() - 16, static_cast<std::uint64_t>(low));
+    store_le(data.data() + data.size() - 8, std::uint64_t{0} - borrow - data.size());
+  }
+};
+
 // Sizes as they occur in a batch: all alike as segmentation makes them, all alike but the last, or
 // anything.
 inline std::vector<std::size_t> batch_sizes(Rng& rng, std::size_t most_packets) {
