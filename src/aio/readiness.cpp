@@ -40,7 +40,8 @@ Task<Result<>> Readiness::wait(Kind kind) {
   const auto type = kind == Kind::kRead ? Descriptor::wait_read : Descriptor::wait_write;
   const auto [error] = co_await watch_->descriptor.async_wait(type, kAwait);
   if (holds_cancellation(state)) co_return cancelled();
-  if (error) co_return closed();
+  if (error == asio::error::operation_aborted) co_return closed();
+  if (error) co_return os::system_error("wait for a descriptor", error.value());
   co_return Result<>();
 }
 

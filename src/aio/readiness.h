@@ -13,8 +13,7 @@ namespace sinew::aio {
 
 class Readiness {
  public:
-  // Borrows `fd`, which stays open for the life of the Readiness and is watched by no other. Fails
-  // for what is always ready, such as files.
+  // Borrows `fd`, which stays open for the life of the Readiness and is watched by no other.
   static Result<Readiness> watch(Runtime& runtime, const os::Fd& fd);
   Readiness(Readiness&&) noexcept;
   Readiness& operator=(Readiness&&) noexcept;
@@ -22,8 +21,8 @@ class Readiness {
   ~Readiness();
 
   // Level-triggered: ready now counts. At most one waits for each. An error when cancelled or
-  // interrupted; errors of the descriptor itself make it ready, so that the caller's own call finds
-  // them.
+  // interrupted, and kUnsupported for what is always ready, such as files; errors of the descriptor
+  // itself make it ready, so that the caller's own call finds them.
   Task<Result<>> readable();
   Task<Result<>> writable();
 

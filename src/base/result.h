@@ -60,9 +60,12 @@ constexpr T release_value(Result<T>&& result) {
 // expression, which clang and gcc share, because nothing else in the language can return from the
 // middle of an expression. Never put a co_await inside; in a coroutine, await first and test the
 // local.
-#define TRY(...)                                                         \
-  ({                                                                     \
-    auto try_result_ = (__VA_ARGS__);                                    \
-    if (!try_result_.has_value()) return std::move(try_result_).error(); \
-    ::sinew::release_value(std::move(try_result_));                      \
+#define TRY(...) SINEW_TRY_NAMED(__COUNTER__, __VA_ARGS__)
+#define SINEW_TRY_NAMED(number, ...) SINEW_TRY_EXPANDED(number, __VA_ARGS__)
+#define SINEW_TRY_EXPANDED(number, ...) SINEW_TRY(try_result_##number, __VA_ARGS__)
+#define SINEW_TRY(result, ...)                                 \
+  ({                                                           \
+    auto result = (__VA_ARGS__);                               \
+    if (!result.has_value()) return std::move(result).error(); \
+    ::sinew::release_value(std::move(result));                 \
   })

@@ -55,6 +55,17 @@ TEST_CASE("TRY carries an error through results of different types and of none")
   CHECK(even_or_odd(3).error() == Error{ErrorKind::kInvalid, "odd"});
 }
 
+TEST_CASE("TRY may stand inside TRY") {
+  const auto half = [](int number) -> Result<int> {
+    if (number % 2 != 0) return Error{ErrorKind::kInvalid, "odd"};
+    return number / 2;
+  };
+  const auto quarter = [&](int number) -> Result<int> { return TRY(half(TRY(half(number)))); };
+  CHECK(quarter(12).value() == 3);
+  CHECK(quarter(6).error().message == "odd");
+  CHECK(quarter(5).error().message == "odd");
+}
+
 TEST_CASE("TRY moves a value that cannot be copied") {
   const auto make = []() -> Result<std::unique_ptr<int>> { return std::make_unique<int>(7); };
   const auto use = [&]() -> Result<int> { return *TRY(make()); };

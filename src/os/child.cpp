@@ -5,7 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
+#include <algorithm>
 #include <csignal>
 #include <cstring>
 #include <utility>
@@ -29,10 +29,11 @@ Result<std::string> find_program(const std::string& name) {
   const char* path = ::getenv("PATH");
   std::string_view rest = path == nullptr ? "/usr/bin:/bin" : path;
   while (!rest.empty()) {
-    const std::size_t colon = rest.find(':');
-    const std::string candidate = std::string(rest.substr(0, colon)) + "/" + name;
+    const std::string_view folder = rest.substr(0, rest.find(':'));
+    rest.remove_prefix(std::min(rest.size(), folder.size() + 1));
+    if (!folder.starts_with('/')) continue;  // "." and "" would depend on where we stand
+    const std::string candidate = std::string(folder) + "/" + name;
     if (::access(candidate.c_str(), X_OK) == 0) return candidate;
-    rest = colon == std::string_view::npos ? "" : rest.substr(colon + 1);
   }
   return Error{ErrorKind::kNotFound, "not found in PATH"};
 }
@@ -145,24 +146,24 @@ Result<Child> Child::start(const ChildOptions& options) {
   StdioEnds err = TRY(open_stdio(options.err, STDERR_FILENO));
   Pipe report = TRY(open_report_pipe());
 
-  Child child(
-      TRY(fork_into({
-          .program = program.c_str(),
-          .argv = argv.data(),
-          .environment = options.environment ? environment.data() : ::environ,
-          .directory =
-              options.working_directory.empty() ? nullptr : options.working_directory.c_str(),
-          .stdio = {in.theirs, out.theirs, err.theirs},
-          .report = report.write_end.get(),
-          .own_group = options.own_group,
-          .controlling_terminal = options.controlling_terminal,
-          .network_namespace = options.network_namespace,
-          .limits = options.limits,
-          .credentials = options.credentials ? &*options.credentials : nullptr,
-          .death_signal = options.death_signal.value_or(0),
-          .parent = ::getpid(),
-      })),
-      options.own_group || options.controlling_terminal);
+  const std::string& folder = options.working_directory;
+  const ExecPlan plan{
+      .program = program.c_str(),
+      .argv = argv.data(),
+      .environment = options.environment ? environment.data() : ::environ,
+      .directory = folder.empty() ? nullptr : folder.c_str(),
+      .stdio = {in.theirs, out.theirs, err.theirs},
+      .report = report.write_end.get(),
+      .own_group = options.own_group,
+      .controlling_terminal = options.controlling_terminal,
+      .network_namespace = options.network_namespace,
+      .limits = options.limits,
+      .credentials = options.credentials ? &*options.credentials : nullptr,
+      .may_gain_privileges = options.may_gain_privileges,
+      .death_signal = options.death_signal.value_or(0),
+      .parent = ::getpid(),
+  };
+  Child child(TRY(fork_into(plan)), options.own_group || options.controlling_terminal);
   report.write_end.close();
   TRY(read_report(report.read_end));
   child.pidfd_ = Fd(pidfd_open(child.pid_));

@@ -81,8 +81,11 @@ struct ChildOptions {
   // setns(2) target, such as an open /run/netns/x; borrowed until spawn() returns.
   int network_namespace = -1;
   std::vector<ResourceLimit> limits;
-  // Runs as somebody else, for good: also sets no_new_privs.
+  // Runs as somebody else.
   std::optional<Credentials> credentials;
+  // Whether that somebody may rise again with setuid programs such as sudo: a login needs it,
+  // nothing else should.
+  bool may_gain_privileges = false;
   // Sent by the kernel when the *thread* that called spawn() ends, so that a crash leaves no
   // orphan.
   std::optional<int> death_signal;

@@ -221,6 +221,8 @@ TEST_CASE("a child runs as the user it is given and cannot come back") {
   ChildOptions options = script("id -u; id -g; id -G; grep NoNewPrivs /proc/self/status");
   options.credentials = Credentials{.uid = 65534, .gid = 65533, .groups = {100, 65533}};
   CHECK(output_of(options) == "65534\n65533\n65533 100\nNoNewPrivs:\t1\n");
+  options.may_gain_privileges = true;
+  CHECK(output_of(options) == "65534\n65533\n65533 100\nNoNewPrivs:\t0\n");
 }
 
 }  // namespace

@@ -55,11 +55,12 @@ bool place_stdio(const ExecPlan& plan) {
 }
 
 // Raw system calls: the glibc functions try to change every thread of the program we were.
-bool change_credentials(const Credentials& who) {
+bool change_credentials(const ExecPlan& plan) {
+  const Credentials& who = *plan.credentials;
   if (::syscall(SYS_setgroups, who.groups.size(), who.groups.data()) != 0) return false;
   if (::syscall(SYS_setresgid, who.gid, who.gid, who.gid) != 0) return false;
   if (::syscall(SYS_setresuid, who.uid, who.uid, who.uid) != 0) return false;
-  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
+  return plan.may_gain_privileges || ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
 }
 
 bool set_death_signal(const ExecPlan& plan) {
@@ -105,7 +106,7 @@ void become_program(const ExecPlan& plan) {
   if (!set_limits(plan)) fail(plan, ExecStep::kLimits);
   if (!place_stdio(plan)) fail(plan, ExecStep::kStdio);
   if (plan.controlling_terminal && ::ioctl(0, TIOCSCTTY, 0) != 0) fail(plan, ExecStep::kTerminal);
-  if (plan.credentials != nullptr && !change_credentials(*plan.credentials)) {
+  if (plan.credentials != nullptr && !change_credentials(plan)) {
     fail(plan, ExecStep::kCredentials);
   }
   // As the new user, who may not see what we see.

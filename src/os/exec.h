@@ -41,7 +41,8 @@ struct ExecPlan {
   int network_namespace;  // -1: stay
   std::span<const ResourceLimit> limits;
   const Credentials* credentials;  // null: stay
-  int death_signal;                // 0: none
+  bool may_gain_privileges;
+  int death_signal;  // 0: none
   pid_t parent;
 };
 

@@ -1,5 +1,11 @@
-// File descriptors with one owner, and the few calls every user of one needs. Every descriptor the
-// program opens is close-on-exec from its first moment, so that no child inherits one by accident.
+// Module os: what the Linux kernel offers, as owners and values. Every call that can fail returns a
+// Result that says what failed and why; EINTR and partial writes end here. It decides nothing: no
+// retries, no defaults that belong to the configuration, no threads of its own. Only this module
+// reads clocks, randomness and the machine's identity.
+//
+// This header: file descriptors with one owner, and the few calls every user of one needs. Every
+// descriptor the program opens is close-on-exec from its first moment, so that no child inherits
+// one by accident.
 //
 // A write to a pipe or socket whose reader is gone reports EPIPE and raises SIGPIPE; the program
 // ignores that signal (os/signal_fd.h). Any thread; one Fd belongs to one thread at a time.

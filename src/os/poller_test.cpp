@@ -1,8 +1,11 @@
 #include "os/poller.h"
 
 #include <doctest/doctest.h>
+#include <sys/time.h>
 
 #include <array>
+#include <csignal>
+#include <vector>
 
 #include "os/clock.h"
 #include "os/timer_fd.h"
@@ -65,6 +68,17 @@ TEST_CASE_FIXTURE(Fixture, "one wait reports no more than there is room for, and
 
 TEST_CASE_FIXTURE(Fixture, "a wait ends at its deadline and not before") {
   const MonoTime deadline = clock.now() + 3ms;
+  CHECK(poller.wait(room, deadline).value().empty());
+  CHECK(clock.now() >= deadline);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a signal handler does not end a wait") {
+  struct sigaction action = {};
+  action.sa_handler = [](int) {};
+  REQUIRE(::sigaction(SIGALRM, &action, nullptr) == 0);
+  const MonoTime deadline = clock.now() + 10ms;
+  const itimerval soon{.it_interval = {}, .it_value = {.tv_sec = 0, .tv_usec = 1000}};
+  REQUIRE(::setitimer(ITIMER_REAL, &soon, nullptr) == 0);
   CHECK(poller.wait(room, deadline).value().empty());
   CHECK(clock.now() >= deadline);
 }

@@ -6,7 +6,6 @@
 #include <algorithm>
 
 #include <csignal>
-#include <cstdio>
 #include <filesystem>
 #include <fstream>
 
@@ -21,7 +20,6 @@ using namespace sinew::lab;
 
 namespace {
 
-constexpr const char* kVictimCase = "victim builds a laboratory and waits to be killed";
 constexpr Duration kPatience = 30s;
 
 bool has_namespace(const std::string& lab) {
@@ -57,11 +55,11 @@ pid_t guardian_of(pid_t victim, const std::vector<pid_t>& inside) {
   return 0;
 }
 
-// This program again, running only the victim.
+// lab_victim_main.cpp, which builds a laboratory and waits to be killed.
 struct Victim {
   Victim() {
     os::ChildOptions options;
-    options.argv = {"/proc/self/exe", "--no-skip", std::string("--test-case=") + kVictimCase};
+    options.argv = {SINEW_LAB_VICTIM};
     options.out = os::Stdio::pipe();
     child.emplace(must(os::Child::spawn(options)));
     std::array<std::uint8_t, 4096> buffer;
@@ -71,8 +69,7 @@ struct Victim {
       REQUIRE(size.value_or(0) > 0);
       text += as_text(ByteView(buffer.data(), *size));
     }
-    const std::size_t at = text.find(kLabPrefix);
-    lab = text.substr(at, text.find(' ', at) - at);
+    lab = text.substr(0, text.find(' '));
     inside = processes_inside(lab);
     guardian = guardian_of(child->pid(), inside);
   }
@@ -84,19 +81,6 @@ struct Victim {
 };
 
 }  // namespace
-
-TEST_CASE("victim builds a laboratory and waits to be killed" * doctest::skip()) {
-  Lab lab;
-  Network& network = lab.network("network");
-  Node& node = lab.node("node").join(network, {"10.0.0.1/24"}, {.delay = 1ms});
-  const Process in_our_group = node.start({"sleep", "1000"});
-  Process escaped = node.start({"setsid", "--fork", "sleep", "1000"});
-  escaped.wait();
-  std::printf("%s ready\n", lab.name().c_str());
-  std::fflush(stdout);
-  Process forever = node.start({"sleep", "1000"});
-  forever.wait(1h);
-}
 
 TEST_CASE("laboratory is gone with its processes when its test has ended") {
   if (!is_possible({"setsid"})) return;

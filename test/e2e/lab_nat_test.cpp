@@ -2,7 +2,9 @@
 // by coturn, which shares no line with us.
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
+#include <iterator>
 #include <set>
 
 #include "support/coturn.h"
@@ -147,6 +149,34 @@ TEST_CASE("two hosts with the same port get two mappings that stay") {
     CHECK(lets_in(servers.here, *of_alice, alice, UdpProbe::kPatience));
     CHECK(lets_in(servers.here, *of_bob, bob, UdpProbe::kPatience));
   }
+}
+
+// Ports are drawn at random: 600 mappings for each of two hosts draw one twice nearly always. The
+// hosts talk to different servers, where nothing else would keep the kernel from using it twice.
+TEST_CASE("outside port belongs to one host, and a packet that would break this is lost") {
+  if (!is_possible()) return;
+  Home net({.kind = NatKind::kFullCone});
+  FourServers servers(net.server);
+  constexpr int kMappings = 600;
+  const auto seen_by = [](UdpProbe& server) {
+    std::set<std::uint16_t> ports;
+    while (const auto datagram = server.receive(UdpProbe::kShortPatience)) {
+      ports.insert(datagram->from.port);
+    }
+    return ports;
+  };
+  for (int i = 0; i < kMappings; ++i) {
+    const std::string port = ":" + std::to_string(20'000 + i);
+    UdpProbe(net.alice, "192.168.1.2" + port).send(servers.here.local(), "x");
+    UdpProbe(net.bob, "192.168.1.3" + port).send(servers.other_both.local(), "x");
+  }
+  const auto of_alice = seen_by(servers.here);
+  const auto of_bob = seen_by(servers.other_both);
+  CHECK(of_alice.size() > kMappings - 60);
+  CHECK(of_bob.size() > kMappings - 60);
+  std::vector<std::uint16_t> shared;
+  std::ranges::set_intersection(of_alice, of_bob, std::back_inserter(shared));
+  CHECK(shared.empty());
 }
 
 TEST_CASE("host behind a full cone answers a stranger from its mapped endpoint") {

@@ -3,10 +3,8 @@
 #include <fmt/format.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdio>
 #include <utility>
 
@@ -14,7 +12,6 @@
 #include "os/error.h"
 #include "os/poll.h"
 #include "support/cleanup.h"
-#include "support/skip.h"
 #include "support/sockaddr.h"
 
 namespace sinew::lab {
@@ -22,12 +19,6 @@ namespace {
 
 constexpr std::size_t kMaxNameSize = 15;  // of an interface
 constexpr Duration kMaxRemovalTime = 30s;
-
-bool has_program(const std::string& name) {
-  return std::ranges::any_of(
-      std::array{"/usr/bin/", "/usr/sbin/", "/bin/", "/sbin/"},
-      [&](const char* folder) { return ::access((folder + name).c_str(), X_OK) == 0; });
-}
 
 const std::string& checked_name(const std::string& name) {
   constexpr std::string_view kAllowed = "abcdefghijklmnopqrstuvwxyz0123456789_";
@@ -55,22 +46,6 @@ os::Child start_guardian(const std::string& lab) {
 }
 
 }  // namespace
-
-bool is_possible(const std::vector<std::string>& programs) {
-  if (!test::is_root("a network laboratory")) return false;
-  if (::access("/dev/net/tun", R_OK | W_OK) != 0) {
-    test::skip("no /dev/net/tun");
-    return false;
-  }
-  std::vector<std::string> needed{"ip", "nft", "ping"};
-  needed.insert(needed.end(), programs.begin(), programs.end());
-  for (const std::string& program : needed) {
-    if (has_program(program)) continue;
-    test::skip("program " + program + " is not installed");
-    return false;
-  }
-  return true;
-}
 
 Node::Node(const std::string& lab, const std::string& name)
     : name_(checked_name(name)),

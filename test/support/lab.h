@@ -7,7 +7,7 @@
 //     //   bob   192.168.1.3 ---+                  20 ms each way
 //
 //     TEST_CASE("hosts behind one router reach a server") {
-//       if (!lab::is_possible()) return;  // says [skip] and why
+//       if (!is_possible({"socat"})) return;  // says [skip] and why
 //       Lab lab;
 //       Network& internet = lab.network("internet");
 //       Network& lan = lab.network("lan");
@@ -17,13 +17,15 @@
 //                        .join(lan, {"192.168.1.1/24"})
 //                        .nat(internet, {.kind = NatKind::kSymmetric});
 //       Node& alice = lab.node("alice").join(lan, {"192.168.1.2/24"}).default_route("192.168.1.1");
+//       Node& bob = lab.node("bob").join(lan, {"192.168.1.3/24"}).default_route("192.168.1.1");
 //
 //       Process listener = server.start({"socat", "-d", "-d", "tcp-listen:80,fork", "exec:date"});
 //       listener.wait_for_output("listening on");
 //       CHECK(alice.run({"socat", "-u", "tcp:198.51.100.10:80", "-"}).status.succeeded());
 //
-//       UdpProbe probe(alice, "192.168.1.2:5000");  // a socket of the test itself (udp_probe.h)
-//       home.wire(internet).set({.loss = 1});       // the wire goes bad while the test runs
+//       UdpProbe probe(bob, "192.168.1.3:5000");  // a socket of the test itself (udp_probe.h)
+//       home.wire(internet).set({.loss = 1});     // the wire goes dead while the test runs
+//       CHECK_FALSE(alice.can_ping("198.51.100.10"));
 //     }
 //
 // Addresses are the test's own; nothing leaves its namespaces, so any will do. IPv6 works beside

@@ -9,8 +9,8 @@ namespace {
 
 // Both families. {0}: outside interface, {1}: its IPv4 address, {2}: what becomes of UDP.
 // A packet nobody asked for is dropped in `input` before connection tracking confirms it. Otherwise
-// the router would remember it as a conversation of its own, and a host inside that sends to the
-// same place a moment later would get another port: hole punching would fail by accident.
+// the router would remember it as a conversation of its own, and many kernels would then give a
+// host inside that sends to the same place another port: hole punching would fail by accident.
 constexpr std::string_view kFirewall = R"(
 table inet sinewlab_firewall {{
   chain input {{
@@ -41,8 +41,7 @@ table ip sinewlab_nat {{
 }}
 )";
 
-// {0}: outside interface, {1}: its address, {2}: timeout in seconds, {3}: who may come in,
-// {4} and {5}: hairpin rules.
+// {0}: outside interface, {1}: timeout in seconds, {2}: who may come in, {3} and {4}: hairpin.
 // `inside_of` and `outside_of` are the mappings, by outside port and by inside endpoint. `learn`
 // stands behind source NAT and sees outside ports. A random port that belongs to another host
 // already costs the packet; the sender's next one draws again.
@@ -51,32 +50,32 @@ table ip sinewlab_nat {{
   map inside_of {{
     type inet_service : ipv4_addr . inet_service
     flags dynamic,timeout
-    timeout {2}s
+    timeout {1}s
     size 65535
   }}
   map outside_of {{
     type ipv4_addr . inet_service : ipv4_addr . inet_service
     flags dynamic,timeout
-    timeout {2}s
+    timeout {1}s
     size 65535
   }}
   set sent_to {{
     type inet_service . ipv4_addr
     flags dynamic,timeout
-    timeout {2}s
+    timeout {1}s
     size 65535
   }}
   chain prerouting {{
     type nat hook prerouting priority dstnat
-    iifname "{0}" meta l4proto udp {3} dnat ip to udp dport map @inside_of
-    {4}
+    iifname "{0}" meta l4proto udp {2} dnat ip to udp dport map @inside_of
+    {3}
   }}
   chain postrouting {{
     type nat hook postrouting priority srcnat
     oifname "{0}" meta l4proto udp snat ip to ip saddr . udp sport map @outside_of
     oifname "{0}" meta l4proto udp masquerade random
     oifname "{0}" masquerade
-    {5}
+    {4}
   }}
   chain learn {{
     type filter hook postrouting priority srcnat + 10
@@ -85,11 +84,14 @@ table ip sinewlab_nat {{
     ct status dnat ct status snat jump remember
   }}
   chain remember {{
-    meta l4proto udp ct state new ct original ip saddr . ct original proto-src != @outside_of udp sport @inside_of drop
-    meta l4proto udp ct direction original update @inside_of {{ udp sport : ct original ip saddr . ct original proto-src }}
-    meta l4proto udp ct direction original update @outside_of {{ ct original ip saddr . ct original proto-src : ip saddr . udp sport }}
-    meta l4proto udp ct direction reply update @inside_of {{ udp sport : ct reply ip saddr . ct reply proto-src }}
-    meta l4proto udp ct direction reply update @outside_of {{ ct reply ip saddr . ct reply proto-src : ip saddr . udp sport }}
+    meta l4proto udp ct state new udp sport @inside_of \
+      ct original ip saddr . ct original proto-src != @outside_of drop
+    meta l4proto udp ct direction original \
+      update @inside_of {{ udp sport : ct original ip saddr . ct original proto-src }} \
+      update @outside_of {{ ct original ip saddr . ct original proto-src : ip saddr . udp sport }}
+    meta l4proto udp ct direction reply \
+      update @inside_of {{ udp sport : ct reply ip saddr . ct reply proto-src }} \
+      update @outside_of {{ ct reply ip saddr . ct reply proto-src : ip saddr . udp sport }}
     update @sent_to {{ udp sport . ip daddr }}
   }}
 }}
@@ -98,8 +100,9 @@ table ip sinewlab_nat {{
 // The sender, too, appears under its outside endpoint (RFC 4787, REQ-9).
 constexpr std::string_view kHairpinIn =
     R"(ip daddr {1} meta l4proto udp dnat ip to udp dport map @inside_of)";
-constexpr std::string_view kHairpinOut =
-    R"(ct status dnat ct original ip daddr {1} iifname != "{0}" snat ip to ip saddr . udp sport map @outside_of
+constexpr std::string_view kHairpinOut = R"(
+    ct status dnat ct original ip daddr {1} iifname != "{0}" \
+      snat ip to ip saddr . udp sport map @outside_of
     ct status dnat ct original ip daddr {1} iifname != "{0}" snat ip to {1} random)";
 
 std::string cone(const NatOptions& options, const std::string& interface,
@@ -108,7 +111,7 @@ std::string cone(const NatOptions& options, const std::string& interface,
   const auto hairpin = [&](std::string_view rule) {
     return options.hairpin ? fmt::format(fmt::runtime(rule), interface, address) : std::string();
   };
-  return fmt::format(kCone, interface, address, options.mapping_timeout.count(),
+  return fmt::format(kCone, interface, options.mapping_timeout.count(),
                      any_sender ? "" : "udp dport . ip saddr @sent_to", hairpin(kHairpinIn),
                      hairpin(kHairpinOut));
 }

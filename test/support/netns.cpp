@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstring>
 #include <filesystem>
 
 #include "base/verify.h"
@@ -23,8 +22,7 @@ constexpr const char* kOwnNamespace = "/proc/thread-self/ns/net";
 Result<> bring_loopback_up() {
   const os::Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (!socket.is_open()) return os::system_error("open a socket");
-  ifreq request{};
-  std::memcpy(request.ifr_name, "lo", sizeof "lo");
+  ifreq request{.ifr_ifrn = {.ifrn_name = "lo"}, .ifr_ifru = {}};
   request.ifr_flags = IFF_UP;
   if (::ioctl(socket.get(), SIOCSIFFLAGS, &request) != 0) return os::system_error("bring lo up");
   return {};

@@ -141,7 +141,6 @@ MonoTime Wire::turn() {
 void Wire::take_in(Direction& direction, MonoTime now) {
   std::array<std::uint8_t, kMaxFrame> buffer;
   for (int count = 0; count < kFramesPerTurn; ++count) {
-    // Fails while the interface is down, and is then not asked again before it is up.
     const auto size = os::read_some(direction.from, buffer);
     if (!size || !*size) return;
     const ByteView frame(buffer.data(), **size);
