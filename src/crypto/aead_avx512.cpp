@@ -13,11 +13,13 @@ namespace {
 struct Avx512Kernel {
   static constexpr std::size_t kWidth = 16;
   static constexpr std::size_t kLanes = 32;
+  static constexpr std::size_t kMessagesAtOnce = 8;
+  static constexpr std::size_t kBesidePerLane = 0;  // Poly1305 is sooner done with IFMA
   using Vector = WordVector<kWidth>;
 
   // Few blocks are sooner done in shorter vectors, which the processor has more units for.
   static void keystream(const std::uint8_t* key, const ChaChaRun* runs, std::size_t run_count,
-                        std::size_t lanes, std::uint8_t* out) {
+                        std::size_t lanes, std::uint8_t* out, PolyBeside&) {
     if (lanes > 24) {
       compute_group_pair(key, runs, run_count, out);
       return;
@@ -41,6 +43,10 @@ struct Avx512Kernel {
                             _mm512_xor_si512(last, _mm512_loadu_si512(keystream + i)));
   }
 
+  static void absorb(PolyState& state, const std::uint8_t* data, std::size_t blocks) {
+    poly_absorb_ifma(state, data, blocks);
+  }
+
   static void authenticate(PolyMessage* messages, std::size_t count) {
     poly_authenticate_ifma(messages, count);
   }
@@ -53,18 +59,20 @@ struct Avx512Kernel {
   [[gnu::noinline]] static void compute_group(const std::uint8_t* key, const ChaChaRun* runs,
                                               std::size_t run_count, std::size_t first_lane,
                                               std::uint8_t* out) {
+    NoWork nothing;
     const BlockIds<V> ids[1] = {block_ids<V>(runs, run_count, first_lane)};
     V state[1][16];
-    chacha20_words(key, ids, state);
+    chacha20_words(key, ids, state, nothing);
     store(state[0], out);
   }
 
   [[gnu::noinline]] static void compute_group_pair(const std::uint8_t* key, const ChaChaRun* runs,
                                                    std::size_t run_count, std::uint8_t* out) {
+    NoWork nothing;
     const BlockIds<Vector> ids[2] = {block_ids<Vector>(runs, run_count, 0),
                                      block_ids<Vector>(runs, run_count, kWidth)};
     Vector state[2][16];
-    chacha20_words(key, ids, state);
+    chacha20_words(key, ids, state, nothing);
     store(state[0], out);
     store(state[1], out + kWidth * kChaChaBlockSize);
   }

@@ -8,13 +8,15 @@ namespace {
 struct PortableKernel {
   static constexpr std::size_t kWidth = 4;
   static constexpr std::size_t kLanes = 4;
+  static constexpr std::size_t kMessagesAtOnce = 1;
+  static constexpr std::size_t kBesidePerLane = 16;
   using Vector = WordVector<kWidth>;
 
   static void keystream(const std::uint8_t* key, const ChaChaRun* runs, std::size_t run_count,
-                        std::size_t, std::uint8_t* out) {
+                        std::size_t, std::uint8_t* out, PolyBeside& beside) {
     const BlockIds<Vector> ids[1] = {block_ids<Vector>(runs, run_count, 0)};
     Vector state[1][16];
-    chacha20_words(key, ids, state);
+    chacha20_words(key, ids, state, beside);
     for (std::size_t row = 0; row < 4; ++row) {
       const Vector* w = state[0] + 4 * row;
       const Vector low01 = __builtin_shufflevector(w[0], w[1], 0, 4, 1, 5);
@@ -32,6 +34,10 @@ struct PortableKernel {
   static void xor_bytes(std::uint8_t* out, const std::uint8_t* in, const std::uint8_t* keystream,
                         std::size_t size) {
     xor_vectors<Vector>(out, in, keystream, size);
+  }
+
+  static void absorb(PolyState& state, const std::uint8_t* data, std::size_t blocks) {
+    poly_absorb_blocks(state, data, blocks);
   }
 
   static void authenticate(PolyMessage* messages, std::size_t count) {

@@ -13,7 +13,7 @@ namespace sinew::crypto {
 namespace {
 
 constexpr std::size_t kChaChaBlockSize = 64;
-constexpr int kChaChaDoubleRounds = 10;
+constexpr int kChaChaRounds = 20;
 constexpr std::uint32_t kChaChaConstants[4] = {0x61707865, 0x3320646e, 0x79622d32, 0x6b206574};
 
 // Consecutive blocks of one keystream, in the lanes from `lane` to where the next run starts.
@@ -122,11 +122,18 @@ template <typename V>
   return ids.words[word - 12];
 }
 
+struct NoWork {
+  void operator()() {}
+};
+
 // The blocks of RFC 8439 section 2.3 as vectors of words, for `Groups` sets of lanes side by side.
-template <typename V, std::size_t Groups>
+// `meanwhile` is called once in each double round: work for the scalar units of the processor,
+// which have none otherwise.
+template <typename V, std::size_t Groups, typename Meanwhile>
 [[gnu::always_inline]] inline void chacha20_words(const std::uint8_t* key,
                                                   const BlockIds<V> (&ids)[Groups],
-                                                  V (&state)[Groups][16]) {
+                                                  V (&state)[Groups][16], Meanwhile& meanwhile) {
+  Meanwhile work = meanwhile;
 #pragma clang loop unroll(full)
   for (std::size_t g = 0; g < Groups; ++g) {
 #pragma clang loop unroll(full)
@@ -134,10 +141,13 @@ template <typename V, std::size_t Groups>
       state[g][word] = initial_word(key, ids[g], word);
   }
 #pragma clang loop unroll(disable)
-  for (int i = 0; i < kChaChaDoubleRounds; ++i) {
+  for (int i = 0; i < kChaChaRounds; i += 2) {
     quarter_rounds<0>(state);
+    work();
     quarter_rounds<1>(state);
+    work();
   }
+  meanwhile = work;
   // The initial words must not stay in registers through the rounds, which need them all.
   asm volatile("" : : : "memory");
 #pragma clang loop unroll(full)

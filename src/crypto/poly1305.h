@@ -33,9 +33,10 @@ struct PolyState {
   std::uint64_t h0 = 0;
   std::uint64_t h1 = 0;
   std::uint64_t h2 = 0;
-  std::uint64_t r0;
-  std::uint64_t r1;
+  std::uint64_t r0 = 0;
+  std::uint64_t r1 = 0;
 
+  PolyState() = default;
   explicit PolyState(const std::uint8_t* key)
       : r0(load_u64(key) & kPolyClampLow), r1(load_u64(key + 8) & kPolyClampHigh) {}
 };
@@ -71,6 +72,24 @@ inline void poly_absorb_blocks(PolyState& state, const std::uint8_t* data, std::
   }
   state = local;
 }
+
+// Blocks of one message to absorb beside something else, a portion at each call. The steps wait for
+// each other and need scalar units alone, so that beside vector code they cost next to nothing. A
+// value: a loop that calls it works on a copy of its own, which the compiler keeps in registers.
+struct PolyBeside {
+  PolyState state;
+  const std::uint8_t* data;
+  std::size_t left;
+  std::size_t portion;
+
+  [[gnu::always_inline]] void operator()() {
+    const std::size_t count = portion < left ? portion : left;
+    left -= count;
+    for (std::size_t i = 0; i < count; ++i, data += kPolyBlockSize) {
+      poly_step(state, load_u64(data), load_u64(data + 8), 1);
+    }
+  }
+};
 
 // Sets h to low + high * 2^64, bringing what lies above 2^130 around the prime, so that poly_step()
 // takes it.
@@ -119,20 +138,37 @@ inline void poly_finish(const PolyState& state, const std::uint8_t* key, std::ui
   std::memcpy(tag, words, sizeof words);
 }
 
-// One message from start to end. `absorb` is poly_absorb_blocks or a faster one with the same
+// A message on its way through Poly1305.
+struct PolyProgress {
+  PolyState state;
+  std::size_t absorbed = 0;  // bytes of the data
+
+  PolyProgress() = default;
+  explicit PolyProgress(const PolyMessage& message) : state(message.key) {
+    const std::size_t blocks = message.aad_size / kPolyBlockSize;
+    poly_absorb_blocks(state, message.aad, blocks);
+    poly_absorb_padded(state, message.aad + blocks * kPolyBlockSize,
+                       message.aad_size % kPolyBlockSize);
+  }
+};
+
+// The rest of a message, and its tag. `absorb` is poly_absorb_blocks or a faster one with the same
 // effect.
 template <typename Absorb>
+inline void poly_complete(PolyMessage& message, PolyProgress& progress, Absorb absorb) {
+  const std::size_t rest = message.size - progress.absorbed;
+  const std::uint8_t* data = message.data + progress.absorbed;
+  absorb(progress.state, data, rest / kPolyBlockSize);
+  poly_absorb_padded(progress.state, data + rest / kPolyBlockSize * kPolyBlockSize,
+                     rest % kPolyBlockSize);
+  poly_step(progress.state, message.aad_size, message.size, 1);
+  poly_finish(progress.state, message.key, message.tag);
+}
+
+template <typename Absorb>
 inline void poly_authenticate(PolyMessage& message, Absorb absorb) {
-  PolyState state(message.key);
-  const auto absorb_part = [&](const std::uint8_t* data, std::size_t size) {
-    const std::size_t blocks = size / kPolyBlockSize;
-    absorb(state, data, blocks);
-    poly_absorb_padded(state, data + blocks * kPolyBlockSize, size % kPolyBlockSize);
-  };
-  absorb_part(message.aad, message.aad_size);
-  absorb_part(message.data, message.size);
-  poly_step(state, message.aad_size, message.size, 1);
-  poly_finish(state, message.key, message.tag);
+  PolyProgress progress(message);
+  poly_complete(message, progress, absorb);
 }
 
 }  // namespace
