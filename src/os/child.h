@@ -81,7 +81,7 @@ struct ChildOptions {
   // setns(2) target, such as an open /run/netns/x; borrowed until spawn() returns.
   int network_namespace = -1;
   std::vector<ResourceLimit> limits;
-  // Runs as somebody else.
+  // Runs as somebody else, and without capabilities when that is not root.
   std::optional<Credentials> credentials;
   // Whether that somebody may rise again with setuid programs such as sudo: a login needs it,
   // nothing else should.
