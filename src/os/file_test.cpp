@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 
 #include "os/path.h"
@@ -106,6 +107,45 @@ TEST_CASE("a folder opens what lies beneath it and nothing else") {
     CHECK(folder->open_beneath(name, O_WRONLY | O_CREAT, 0600).error().kind == ErrorKind::kDenied);
   }
   CHECK(folder->open_beneath("nothing", O_RDONLY).error().kind == ErrorKind::kNotFound);
+}
+
+TEST_CASE("a name beneath a folder is taken whole") {
+  const test::TempDir dir;
+  REQUIRE(write_file(dir / "file", "inside", 0600));
+  const Folder folder = Folder::open(dir.path()).value();
+  const std::string cut("file\0.txt", 9);
+  CHECK(folder.open_beneath(cut, O_RDONLY).error().kind == ErrorKind::kInvalid);
+  CHECK(folder.subfolder(std::string("sub\0x", 5), 0700).error().kind == ErrorKind::kInvalid);
+  CHECK(folder.open_beneath("", O_RDONLY).error().kind == ErrorKind::kNotFound);
+}
+
+TEST_CASE("a mode without O_CREAT does not count") {
+  const test::TempDir dir;
+  REQUIRE(write_file(dir / "file", "inside", 0600));
+  CHECK(Folder::open(dir.path()).value().open_beneath("file", O_RDONLY, 0600));
+}
+
+TEST_CASE("magic links of /proc lead nowhere") {
+  const Folder self = Folder::open("/proc/self").value();
+  const Fd file = open_file("/etc/passwd", O_RDONLY).value();
+  CHECK(self.open_beneath("status", O_RDONLY));
+  for (const std::string& name :
+       {"fd/" + std::to_string(file.get()), std::string("root"), std::string("cwd"),
+        std::string("root/etc/passwd"), std::string("exe")}) {
+    CAPTURE(name);
+    CHECK(self.open_beneath(name, O_RDONLY).error().kind == ErrorKind::kDenied);
+  }
+}
+
+TEST_CASE("who holds a lease on a file keeps nobody in a loop") {
+  const test::TempDir dir;
+  REQUIRE(write_file(dir / "file", "inside", 0600));
+  const Fd held = open_file((dir / "file").c_str(), O_RDONLY).value();
+  REQUIRE((::signal(SIGIO, SIG_IGN) != SIG_ERR));  // how the kernel asks for it back
+  REQUIRE(::fcntl(held.get(), F_SETLEASE, F_RDLCK) == 0);
+  const Folder folder = Folder::open(dir.path()).value();
+  CHECK(folder.open_beneath("file", O_WRONLY | O_NONBLOCK).error().kind == ErrorKind::kUnavailable);
+  REQUIRE(::fcntl(held.get(), F_SETLEASE, F_UNLCK) == 0);
 }
 
 TEST_CASE("folders are made with their mode, and links in their place are refused") {
