@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -85,6 +86,36 @@ TEST_CASE("a full disk leaves the old content") {
   CHECK(files_in(dir.path()) == 1);
   CHECK(write_file(path, "newer", 0600));  // there is room again
   REQUIRE(::umount(dir.path().c_str()) == 0);
+}
+
+// Replaces the file by `a` and `b` in turn and tells of each, until it is killed.
+[[noreturn]] void write_for_ever(const std::string& path, std::string_view a, std::string_view b,
+                                 const Fd& progress) {
+  while (true) {
+    for (const std::string_view content : {a, b}) {
+      if (!write_file(path, content, 0600) || !write_all(progress, as_bytes("."))) ::_exit(1);
+    }
+  }
+}
+
+TEST_CASE("a writer that is killed leaves one content or the other, whole") {
+  const test::TempDir dir;
+  const std::string path = dir / "state";
+  const std::string a(300'000, 'a');
+  const std::string b(200'000, 'b');
+  REQUIRE(write_file(path, a, 0600));
+  for (int round = 0; round < 30; ++round) {
+    Pipe progress = open_pipe().value();
+    const pid_t writer = ::fork();
+    if (writer == 0) write_for_ever(path, a, b, progress.write_end);
+    std::uint8_t mark = 0;
+    for (int i = 0; i <= round % 2; ++i)
+      REQUIRE(read_some(progress.read_end, {&mark, 1}).value() == 1);
+    REQUIRE(::kill(writer, SIGKILL) == 0);  // somewhere in its next write
+    REQUIRE(::waitpid(writer, nullptr, 0) == writer);
+    const std::string found = read_file(path, 1'000'000).value();
+    CHECK((found == a || found == b));
+  }
 }
 
 TEST_CASE("a folder opens what lies beneath it and nothing else") {
