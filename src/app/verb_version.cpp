@@ -1,16 +1,19 @@
 #include "app/build_info.h"
 #include "app/verbs.h"
+#include "crypto/aead.h"
 
 namespace sinew::app {
 namespace {
 
 Outcome run(const Invocation&) {
   const BuildInfo build = build_info();
-  return Answer{.value = Value::record({{"name", "sinew"},
-                                        {"version", build.version},
-                                        {"commit", build.commit},
-                                        {"compiler", build.compiler},
-                                        {"build", build.type}})};
+  return Answer{
+      .value = Value::record({{"name", "sinew"},
+                              {"version", build.version},
+                              {"commit", build.commit},
+                              {"compiler", build.compiler},
+                              {"build", build.type},
+                              {"crypto", crypto::name_of(crypto::AeadCipher::best_kernel())}})};
 }
 
 }  // namespace
@@ -20,8 +23,8 @@ Verb version_verb() {
       .name = "version",
       .summary = "Show which build this is",
       .description =
-          "Names the version, the commit it was built from and how it was built. Put "
-          "this into every report of a problem.",
+          "Names the version, the commit it was built from, how it was built, and the vector unit "
+          "that seals packets on this machine. Put this into every report of a problem.",
       .examples = {{"sinew version", "For people"},
                    {"sinew version -o json", "For scripts, for instance with jq -r .version"}},
       .run = run,

@@ -56,6 +56,10 @@ void set_up(AeadJob& job, ByteView input, ByteSpan output, std::size_t plain_siz
 
 }  // namespace
 
+std::string_view name_of(const AeadKernel& kernel) {
+  return kernel.name;
+}
+
 AeadNonce nonce_of_counter(std::uint64_t counter) {
   AeadNonce nonce{};
   store_le(nonce.data() + 4, counter);
@@ -75,6 +79,7 @@ AeadCipher::AeadCipher(const AeadKey& key, const AeadKernel& kernel)
     : kernel_(&kernel), key_(key.clone()) {}
 
 void AeadCipher::seal(const AeadNonce& nonce, ByteView aad, ByteView plain, ByteSpan sealed) const {
+  VERIFY(kernel_ != nullptr);
   VERIFY(sealed.size() == plain.size() + kAeadTagSize);
   AeadJob job;
   set_nonce(job, nonce);
@@ -83,6 +88,7 @@ void AeadCipher::seal(const AeadNonce& nonce, ByteView aad, ByteView plain, Byte
 }
 
 bool AeadCipher::open(const AeadNonce& nonce, ByteView aad, ByteView sealed, ByteSpan plain) const {
+  VERIFY(kernel_ != nullptr);
   if (sealed.size() < kAeadTagSize) return false;
   VERIFY(sealed.size() == plain.size() + kAeadTagSize);
   AeadJob job;
@@ -93,6 +99,7 @@ bool AeadCipher::open(const AeadNonce& nonce, ByteView aad, ByteView sealed, Byt
 }
 
 void AeadCipher::seal_batch(std::span<const SealItem> items) const {
+  VERIFY(kernel_ != nullptr);
   [[clang::uninitialized]] AeadJob jobs[kMostJobs];
   while (!items.empty()) {
     const auto batch = items.first(std::min(items.size(), kernel_->max_jobs));
@@ -107,6 +114,7 @@ void AeadCipher::seal_batch(std::span<const SealItem> items) const {
 }
 
 std::size_t AeadCipher::open_batch(std::span<OpenItem> items) const {
+  VERIFY(kernel_ != nullptr);
   [[clang::uninitialized]] AeadJob jobs[kMostJobs];
   [[clang::uninitialized]] OpenItem* owners[kMostJobs];
   std::size_t authentic_count = 0;

@@ -11,6 +11,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string_view>
+#include <utility>
 
 #include "base/bytes.h"
 #include "base/secret.h"
@@ -18,6 +20,7 @@
 namespace sinew::crypto {
 
 struct AeadKernel;  // crypto/aead_kernel.h
+std::string_view name_of(const AeadKernel& kernel);
 
 inline constexpr std::size_t kAeadKeySize = 32;
 inline constexpr std::size_t kAeadTagSize = 16;
@@ -48,8 +51,14 @@ class AeadCipher {
   explicit AeadCipher(const AeadKey& key) : AeadCipher(key, best_kernel()) {}
   // With a kernel of the caller's choice, out of supported_kernels(): for tests and benchmarks.
   AeadCipher(const AeadKey& key, const AeadKernel& kernel);
-  AeadCipher(AeadCipher&&) = default;
-  AeadCipher& operator=(AeadCipher&&) = default;
+  // What was moved away has no kernel: using it stops the program, instead of sealing with zeros.
+  AeadCipher(AeadCipher&& other) noexcept
+      : kernel_(std::exchange(other.kernel_, nullptr)), key_(std::move(other.key_)) {}
+  AeadCipher& operator=(AeadCipher&& other) noexcept {
+    kernel_ = std::exchange(other.kernel_, nullptr);
+    key_ = std::move(other.key_);
+    return *this;
+  }
 
   // `sealed` is 16 bytes longer than `plain`.
   void seal(const AeadNonce& nonce, ByteView aad, ByteView plain, ByteSpan sealed) const;

@@ -20,7 +20,7 @@ using namespace sinew::crypto;
 
 constexpr std::array<std::uint8_t, kAeadKeySize> kKeyBytes = {1, 2, 3, 4, 5, 6, 7, 8};
 constexpr std::size_t kSizes[] = {64, 512, 1420, 8920};
-constexpr std::size_t kBatches[] = {8, 32};
+constexpr std::size_t kBatches[] = {1, 8, 32};
 
 AeadKey test_key() {
   return AeadKey(std::span<const std::uint8_t, kAeadKeySize>(kKeyBytes));
@@ -45,11 +45,7 @@ struct Packets {
 };
 
 void report(benchmark::State& state, const Packets& packets) {
-  const auto count = static_cast<std::int64_t>(packets.count);
-  state.SetBytesProcessed(state.iterations() * count * static_cast<std::int64_t>(packets.size));
-  state.counters["per_packet"] =
-      benchmark::Counter(static_cast<double>(count), benchmark::Counter::kIsIterationInvariantRate |
-                                                         benchmark::Counter::kInvert);
+  state.SetItemsProcessed(state.iterations() * static_cast<std::int64_t>(packets.count));
 }
 
 void ours_seal(benchmark::State& state, const AeadKernel* kernel, std::size_t size,
@@ -152,32 +148,30 @@ void sodium_open(benchmark::State& state, std::size_t size) {
   report(state, packets);
 }
 
-void register_ours(const AeadKernel* kernel, std::size_t size, std::size_t count) {
-  const std::string who = std::string("sinew-") + kernel->name + "/" +
-                          (count == 1 ? "single" : "batch" + std::to_string(count));
-  const std::string bytes = std::to_string(size);
-  benchmark::RegisterBenchmark(("seal/" + bytes + "/" + who).c_str(), ours_seal, kernel, size,
-                               count);
-  benchmark::RegisterBenchmark(("open/" + bytes + "/" + who).c_str(), ours_open, kernel, size,
-                               count);
+void register_kernel(const AeadKernel* kernel, std::size_t size) {
+  const std::string bytes = std::to_string(size) + " bytes/";
+  for (const std::size_t count : kBatches) {
+    const std::string who = std::string(kernel->name) + ", " +
+                            (count == 1 ? "single" : "batch of " + std::to_string(count));
+    benchmark::RegisterBenchmark(("seal/" + bytes + who).c_str(), ours_seal, kernel, size, count);
+    benchmark::RegisterBenchmark(("open/" + bytes + who).c_str(), ours_open, kernel, size, count);
+  }
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+bool register_all() {
   VERIFY(sodium_init() >= 0);
   for (const std::size_t size : kSizes) {
-    const std::string bytes = std::to_string(size);
-    benchmark::RegisterBenchmark(("seal/" + bytes + "/openssl").c_str(), openssl_seal, size);
-    benchmark::RegisterBenchmark(("open/" + bytes + "/openssl").c_str(), openssl_open, size);
-    benchmark::RegisterBenchmark(("seal/" + bytes + "/libsodium").c_str(), sodium_seal, size);
-    benchmark::RegisterBenchmark(("open/" + bytes + "/libsodium").c_str(), sodium_open, size);
-    for (const AeadKernel* kernel : AeadCipher::supported_kernels()) {
-      register_ours(kernel, size, 1);
-      for (const std::size_t count : kBatches)
-        register_ours(kernel, size, count);
-    }
+    const std::string bytes = std::to_string(size) + " bytes/";
+    benchmark::RegisterBenchmark(("seal/" + bytes + "OpenSSL").c_str(), openssl_seal, size);
+    benchmark::RegisterBenchmark(("open/" + bytes + "OpenSSL").c_str(), openssl_open, size);
+    benchmark::RegisterBenchmark(("seal/" + bytes + "libsodium").c_str(), sodium_seal, size);
+    benchmark::RegisterBenchmark(("open/" + bytes + "libsodium").c_str(), sodium_open, size);
+    for (const AeadKernel* kernel : AeadCipher::supported_kernels())
+      register_kernel(kernel, size);
   }
-  benchmark::Initialize(&argc, argv);
-  benchmark::RunSpecifiedBenchmarks();
+  return true;
 }
+
+const bool is_registered = register_all();
+
+}  // namespace

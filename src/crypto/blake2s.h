@@ -1,6 +1,6 @@
 // BLAKE2s (RFC 7693): the hash and the keyed hash of WireGuard. Our own, because a handshake hashes
 // about twenty short strings and a library's set-up costs more than the hashing
-// (docs/decisions/0011-own-blake2s.md). Allocates nothing; wipes its state. Pure; one thread.
+// (docs/decisions/0008-own-blake2s.md). Allocates nothing; wipes its state. Pure; one thread.
 #pragma once
 
 #include <array>

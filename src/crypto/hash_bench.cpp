@@ -5,6 +5,8 @@
 #include <openssl/evp.h>
 #include <openssl/params.h>
 
+#include <string>
+
 #include "base/rng.h"
 
 using namespace sinew;
@@ -12,25 +14,15 @@ using namespace sinew::crypto;
 
 namespace {
 
-Bytes input_of(const benchmark::State& state) {
-  return Bytes(static_cast<std::size_t>(state.range(0)), 0x42);
-}
-
-void count_bytes(benchmark::State& state) {
-  state.SetBytesProcessed(state.iterations() * state.range(0));
-}
-
-void blake2s(benchmark::State& state) {
-  const Bytes input = input_of(state);
+void blake2s(benchmark::State& state, std::size_t size) {
+  const Bytes input(size, 0x42);
   for (auto _ : state)
     benchmark::DoNotOptimize(crypto::blake2s(input));
-  count_bytes(state);
 }
-BENCHMARK(blake2s)->Arg(32)->Arg(64)->Arg(148)->Arg(16'384);
 
 // The context is made once and reused: the best that OpenSSL offers.
-void blake2s_openssl(benchmark::State& state) {
-  const Bytes input = input_of(state);
+void blake2s_openssl(benchmark::State& state, std::size_t size) {
+  const Bytes input(size, 0x42);
   EVP_MD* hash = EVP_MD_fetch(nullptr, "BLAKE2S-256", nullptr);
   EVP_MD_CTX* context = EVP_MD_CTX_new();
   std::array<std::uint8_t, 32> digest;
@@ -42,23 +34,20 @@ void blake2s_openssl(benchmark::State& state) {
   }
   EVP_MD_CTX_free(context);
   EVP_MD_free(hash);
-  count_bytes(state);
 }
-BENCHMARK(blake2s_openssl)->Arg(32)->Arg(64)->Arg(148)->Arg(16'384);
 
-void mac(benchmark::State& state) {
-  const Bytes input = input_of(state);
+void mac(benchmark::State& state, std::size_t size) {
+  const Bytes input(size, 0x42);
   const Bytes key(32, 0x17);
   for (auto _ : state)
     benchmark::DoNotOptimize(crypto::blake2s<16>(input, key));
 }
-BENCHMARK(mac)->Arg(116);
 
-void mac_openssl(benchmark::State& state) {
-  const Bytes input = input_of(state);
+void mac_openssl(benchmark::State& state, std::size_t size) {
+  const Bytes input(size, 0x42);
   const Bytes key(32, 0x17);
-  std::size_t size = 16;
-  const OSSL_PARAM parameters[] = {OSSL_PARAM_construct_size_t("size", &size),
+  std::size_t tag_size = 16;
+  const OSSL_PARAM parameters[] = {OSSL_PARAM_construct_size_t("size", &tag_size),
                                    OSSL_PARAM_construct_end()};
   EVP_MAC* mac = EVP_MAC_fetch(nullptr, "BLAKE2SMAC", nullptr);
   EVP_MAC_CTX* context = EVP_MAC_CTX_new(mac);
@@ -72,22 +61,21 @@ void mac_openssl(benchmark::State& state) {
   EVP_MAC_CTX_free(context);
   EVP_MAC_free(mac);
 }
-BENCHMARK(mac_openssl)->Arg(116);
 
-void noise_kdf_of_three(benchmark::State& state) {
-  const SecretArray<32> chaining_key;
-  const Bytes input(32, 0x42);
-  for (auto _ : state)
-    benchmark::DoNotOptimize(noise_kdf<3>(chaining_key, input));
-}
-BENCHMARK(noise_kdf_of_three);
+constexpr std::size_t kSizes[] = {32, 64, 148, 16'384};  // of handshakes, and a large one
 
-void sha256_of(benchmark::State& state) {
-  const Bytes input = input_of(state);
-  for (auto _ : state)
-    benchmark::DoNotOptimize(sha256(input));
-  count_bytes(state);
+bool register_all() {
+  for (const std::size_t size : kSizes) {
+    const std::string column = "BLAKE2s/" + std::to_string(size) + " bytes/";
+    benchmark::RegisterBenchmark((column + "OpenSSL").c_str(), blake2s_openssl, size);
+    benchmark::RegisterBenchmark((column + "sinew").c_str(), blake2s, size);
+  }
+  const std::string column = "BLAKE2s, keyed/116 bytes/";
+  benchmark::RegisterBenchmark((column + "OpenSSL").c_str(), mac_openssl, std::size_t{116});
+  benchmark::RegisterBenchmark((column + "sinew").c_str(), mac, std::size_t{116});
+  return true;
 }
-BENCHMARK(sha256_of)->Arg(64)->Arg(16'384);
+
+const bool is_registered = register_all();
 
 }  // namespace

@@ -9,7 +9,7 @@
 #include "crypto/sodium.h"
 
 // libsodium, which is the faster of the two libraries here and allocates nothing
-// (docs/decisions/0011-own-blake2s.md).
+// (docs/decisions/0008-own-blake2s.md).
 namespace sinew::crypto {
 
 Result<X25519PublicKey> X25519PublicKey::parse(std::string_view text) {

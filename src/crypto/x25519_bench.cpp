@@ -11,23 +11,6 @@ using namespace sinew::crypto;
 
 namespace {
 
-void shared_secret(benchmark::State& state) {
-  SeededRng rng(1);
-  const auto ours = X25519PrivateKey::generate(rng);
-  const auto theirs = X25519PrivateKey::generate(rng).public_key();
-  for (auto _ : state)
-    benchmark::DoNotOptimize(x25519(ours, theirs));
-}
-BENCHMARK(shared_secret);
-
-void public_key(benchmark::State& state) {
-  SeededRng rng(1);
-  const auto ours = X25519PrivateKey::generate(rng);
-  for (auto _ : state)
-    benchmark::DoNotOptimize(ours.public_key());
-}
-BENCHMARK(public_key);
-
 // OpenSSL reaches X25519 only through key and context objects; our key is made once, as it would
 // be, and each peer's key and context for each exchange.
 void shared_secret_openssl(benchmark::State& state) {
@@ -50,6 +33,23 @@ void shared_secret_openssl(benchmark::State& state) {
   }
   EVP_PKEY_free(key);
 }
-BENCHMARK(shared_secret_openssl);
+BENCHMARK(shared_secret_openssl)->Name("X25519/shared secret/OpenSSL");
+
+void shared_secret(benchmark::State& state) {
+  SeededRng rng(1);
+  const auto ours = X25519PrivateKey::generate(rng);
+  const auto theirs = X25519PrivateKey::generate(rng).public_key();
+  for (auto _ : state)
+    benchmark::DoNotOptimize(x25519(ours, theirs));
+}
+BENCHMARK(shared_secret)->Name("X25519/shared secret/libsodium");
+
+void public_key(benchmark::State& state) {
+  SeededRng rng(1);
+  const auto ours = X25519PrivateKey::generate(rng);
+  for (auto _ : state)
+    benchmark::DoNotOptimize(ours.public_key());
+}
+BENCHMARK(public_key)->Name("X25519/public key/libsodium");
 
 }  // namespace

@@ -93,7 +93,7 @@ function(sinew_bench name)
   endif()
   cmake_parse_arguments(arg "" "" "SOURCES;LIBS" ${ARGN})
   find_package(benchmark REQUIRED)
-  add_executable(${name} EXCLUDE_FROM_ALL ${arg_SOURCES})
+  add_executable(${name} EXCLUDE_FROM_ALL ${arg_SOURCES} "${CMAKE_SOURCE_DIR}/test/support/bench_main.cpp")
   target_link_libraries(${name} PRIVATE ${arg_LIBS} benchmark::benchmark)
 endfunction()
 

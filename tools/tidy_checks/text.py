@@ -42,6 +42,16 @@ def white_space(tree):
 
 
 @check(
+    bad=[{"a.txt": "<" * 7 + " HEAD\n"}, {"a.md": ">" * 7 + " topic\n"}],
+    good=[{"a.md": "> > quoted\n"}, {"a.cpp": "std::cout <<  x;\n"}])
+def merge_markers(tree):
+    """A merge was finished before it was committed."""
+    for path, number, line in said(tree):
+        if re.match(r"(<{7}|>{7}) ", line):
+            yield Finding(path, number, "decide between the two sides of this merge")
+
+
+@check(
     bad=[{"src/a/a.cpp": "x" * 101 + "\n"}, {"src/a/a.cpp": "x;\n" * 801}, {"src/a/a.cpp": "x;\n" * 601},
          {"dev": "x" * 121 + "\n"}],
     good=[{"src/a/a.cpp": "é" * 100 + "\n"}, {"src/a/a.cpp": "x;\n" * 600}, {"a.md": "x" * 200 + "\n"},
