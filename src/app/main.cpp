@@ -1,5 +1,6 @@
 // The program `sinew`: streams and signals around run_program().
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -31,12 +32,20 @@ bool shows_colour(int fd) {
   return !is_refused && !is_dumb && ::isatty(fd) != 0;
 }
 
+// Whoever shares a standard stream with us may have made it non-blocking.
+void wait_for_room(int fd) {
+  pollfd room{.fd = fd, .events = POLLOUT, .revents = 0};
+  ::poll(&room, 1, -1);
+}
+
 // Zero, or why not all could be written.
 int write_all(int fd, std::string_view text) {
   while (!text.empty()) {
     const ssize_t written = ::write(fd, text.data(), text.size());
-    if (written < 0 && errno != EINTR) return errno;
     if (written > 0) text.remove_prefix(static_cast<std::size_t>(written));
+    if (written >= 0 || errno == EINTR) continue;
+    if (errno != EAGAIN) return errno;
+    wait_for_room(fd);
   }
   return 0;
 }

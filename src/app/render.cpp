@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/text.h"
+
 namespace sinew::app {
 namespace {
 
@@ -59,7 +61,7 @@ std::string render_table(const Answer& answer, const Value::List& records, Forma
   for (const Column& column : columns) {
     const bool is_number =
         !records.empty() && cell_of(records.front().find(column.field)).is_number;
-    rows[0].push_back({.text = std::string(column.title), .is_number = is_number});
+    rows[0].push_back({.text = escape_for_terminal(column.title), .is_number = is_number});
   }
   for (const Value& record : records) {
     Row& row = rows.emplace_back();
@@ -77,7 +79,7 @@ std::string render_table(const Answer& answer, const Value::List& records, Forma
 std::string render_record(const Value::Record& record) {
   std::vector<Row> rows;
   for (const Value::Field& field : record)
-    rows.push_back({{.text = field.name}, {.text = field.value.to_line()}});
+    rows.push_back({{.text = escape_for_terminal(field.name)}, {.text = field.value.to_line()}});
   return align(rows);
 }
 

@@ -43,6 +43,14 @@ TEST_CASE("a list of records without columns uses the fields of the first") {
         "gärtnerei     120  -\n");
 }
 
+TEST_CASE("names of fields are as harmless as their values") {
+  const Value hostile = Value::record({{"\x1b[2Jlabel\n", "x"}});
+  CHECK(render({.value = hostile}, Format::kTable, false) == "\\x1b[2Jlabel\\n  x\n");
+  CHECK(render({.value = Value::List{hostile}}, Format::kTable, false) == "\\x1b[2Jlabel\\n\nx\n");
+  CHECK(render({.value = hostile}, Format::kJson, false) ==
+        "{\n  \"\\u001b[2Jlabel\\u000a\": \"x\"\n}\n");
+}
+
 TEST_CASE("an empty table still shows its titles") {
   Answer answer = two_peers();
   answer.value = Value::List{};

@@ -73,7 +73,8 @@ std::string Value::to_line() const {
         out += (out.empty() ? "" : ", ") + item.to_line();
     } else if constexpr (std::same_as<T, Record>) {
       for (const Field& field : value)
-        out += fmt::format("{}{}={}", out.empty() ? "" : " ", field.name, field.value.to_line());
+        out += fmt::format("{}{}={}", out.empty() ? "" : " ", escape_for_terminal(field.name),
+                           field.value.to_line());
     } else {
       out = fmt::format("{}", value);
     }

@@ -54,6 +54,7 @@ TEST_CASE("a value fits on a line of a table") {
 
 TEST_CASE("text in a line of a table cannot steer the terminal") {
   CHECK(Value("a\x1b[2Jb\nc").to_line() == "a\\x1b[2Jb\\nc");
+  CHECK(Value::record({{"a\x1b[2J", "b\nc"}}).to_line() == "a\\x1b[2J=b\\nc");
 }
 
 TEST_CASE("a field is found by its name") {

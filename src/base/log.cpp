@@ -41,6 +41,17 @@ bool needs_quotes(std::string_view text) {
   return text.empty() || !std::all_of(text.begin(), text.end(), is_plain);
 }
 
+// A quote inside would end the value early for whoever reads the line.
+std::string in_quotes(std::string_view text) {
+  std::string out = "\"";
+  out.reserve(text.size() + 2);
+  for (const char c : text) {
+    if (c == '"') out += '\\';
+    out += c;
+  }
+  return out + '"';
+}
+
 void append_json_string(std::string& out, std::string_view text) {
   out += '"';
   append_json_escaped(out, text);
@@ -67,16 +78,8 @@ void LogField::append_text(std::string& out) const {
   out += '=';
   const auto append = [&out]<typename T>(const T& value) {
     if constexpr (std::same_as<T, std::string>) {
-      std::string shown = escape_for_terminal(value);
-      if (needs_quotes(value)) {
-        // A quote inside would end the value early for whoever reads the line.
-        for (std::size_t at = shown.find('"'); at != std::string::npos;
-             at = shown.find('"', at + 2)) {
-          shown.insert(at, 1, '\\');
-        }
-        shown = '"' + shown + '"';
-      }
-      out += shown;
+      const std::string shown = escape_for_terminal(value);
+      out += needs_quotes(value) ? in_quotes(shown) : shown;
     } else {
       out += fmt::format("{}", value);
     }

@@ -175,6 +175,11 @@ TEST_CASE("T-LOGINJ/L87: random bytes never break a line in two or open a new fi
   }
 }
 
+TEST_CASE("a value of a million quotes costs no more than its length") {
+  constexpr std::size_t kQuotes = 1'000'000;  // many seconds, if each moved the rest
+  CHECK(text_line({{"user", std::string(kQuotes, '"')}}).size() > 2 * kQuotes);
+}
+
 TEST_CASE("a log writes its threshold and above, under its component's name") {
   CollectingSink sink;
   const ManualClock clock(MonoTime(), kTime);

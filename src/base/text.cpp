@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <iterator>
 #include <vector>
 
 namespace sinew {
@@ -45,11 +46,35 @@ bool is_control(char32_t c) {
   return c < 0x20 || (c >= 0x7f && c < 0xa0);
 }
 
-// Zero-width and direction-changing characters, line separators, tags and the byte order mark.
+struct CodePointRange {
+  char32_t first;
+  char32_t last;
+};
+
+// What a reader does not see, although it may change what he does see: Unicode's property
+// Default_Ignorable_Code_Point, the two separators of lines and paragraphs, and the marks of
+// annotations. In ascending order.
+constexpr CodePointRange kDeceptive[] = {
+    {0x00ad, 0x00ad},   {0x034f, 0x034f},   {0x061c, 0x061c}, {0x115f, 0x1160}, {0x17b4, 0x17b5},
+    {0x180b, 0x180f},   {0x200b, 0x200f},   {0x2028, 0x202e}, {0x2060, 0x206f}, {0x3164, 0x3164},
+    {0xfe00, 0xfe0f},   {0xfeff, 0xfeff},   {0xffa0, 0xffa0}, {0xfff0, 0xfffb}, {0x1bca0, 0x1bca3},
+    {0x1d173, 0x1d17a}, {0xe0000, 0xe0fff},
+};
+
 bool is_deceptive(char32_t c) {
-  return (c >= 0x200b && c <= 0x200f) || (c >= 0x2028 && c <= 0x202e) ||
-         (c >= 0x2060 && c <= 0x206f) || c == 0xfeff || c == 0x061c || c == 0x00ad ||
-         (c >= 0xfff9 && c <= 0xfffb) || (c >= 0xe0000 && c <= 0xe007f);
+  const auto* range = std::ranges::lower_bound(kDeceptive, c, {}, &CodePointRange::last);
+  return range != std::end(kDeceptive) && c >= range->first;
+}
+
+// \u0041, and the pair of surrogates that stands for a character above U+FFFF (RFC 8259, 7).
+void append_json_unicode(std::string& out, char32_t c) {
+  const auto code = static_cast<std::uint32_t>(c);
+  if (code <= 0xffff) {
+    out += fmt::format("\\u{:04x}", code);
+  } else {
+    const std::uint32_t above = code - 0x10000;
+    out += fmt::format("\\u{:04x}\\u{:04x}", 0xd800 + (above >> 10), 0xdc00 + (above & 0x3ff));
+  }
 }
 
 }  // namespace
@@ -92,8 +117,8 @@ void append_json_escaped(std::string& out, std::string_view text) {
     } else if (point.value == '"' || point.value == '\\') {
       out += '\\';
       out += raw;
-    } else if (is_control(point.value) || (is_deceptive(point.value) && point.value <= 0xffff)) {
-      out += fmt::format("\\u{:04x}", static_cast<std::uint32_t>(point.value));
+    } else if (is_control(point.value) || is_deceptive(point.value)) {
+      append_json_unicode(out, point.value);
     } else {
       out += raw;
     }

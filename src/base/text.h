@@ -12,7 +12,8 @@ namespace sinew {
 // becomes two.
 std::string escape_for_terminal(std::string_view text);
 
-// Appends `text` as the inside of a JSON string; bytes that are not UTF-8 become U+FFFD.
+// Appends `text` as the inside of a JSON string, with the same characters escaped; bytes that are
+// not UTF-8 become U+FFFD.
 void append_json_escaped(std::string& out, std::string_view text);
 
 // How many single-character edits (insert, delete, replace, swap of neighbours) lead from one word

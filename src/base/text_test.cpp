@@ -89,6 +89,17 @@ TEST_CASE("characters that reorder or hide text are named") {
   CHECK(escape_for_terminal("\U000e0041") == "\\u{e0041}");
 }
 
+TEST_CASE("characters that show nothing are named, wherever Unicode keeps them") {
+  // Each edge of the table, and one beside it that shows something.
+  CHECK(escape_for_terminal("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180f") ==
+        "\\u{34f}\\u{115f}\\u{1160}\\u{17b4}\\u{17b5}\\u{180b}\\u{180f}");
+  CHECK(escape_for_terminal("\u3164\ufe00\ufe0f\uffa0") == "\\u{3164}\\u{fe00}\\u{fe0f}\\u{ffa0}");
+  CHECK(escape_for_terminal("\U0001bca0\U0001d173\U000e0100\U000e0fff") ==
+        "\\u{1bca0}\\u{1d173}\\u{e0100}\\u{e0fff}");
+  const std::string_view shown = "\u034e\u1161\u17b3\u17b6\u180a\u3163\u3165\ufe10\uffa1\U0001bca4";
+  CHECK(escape_for_terminal(shown) == shown);
+}
+
 TEST_CASE("random bytes never reach a terminal as controls") {
   SeededRng rng(1);
   for (int round = 0; round < 20'000; ++round) {
@@ -103,6 +114,7 @@ TEST_CASE("JSON escapes quotes, backslashes and controls") {
   CHECK(json_escaped("a\"b\\c") == "a\\\"b\\\\c");
   CHECK(json_escaped("\n\x1b\x7f") == "\\u000a\\u001b\\u007f");
   CHECK(json_escaped("\u2028\u202e") == "\\u2028\\u202e");
+  CHECK(json_escaped("\U000e0041") == "\\udb40\\udc41");
   CHECK(json_escaped("Zürich 🤖") == "Zürich 🤖");
   CHECK(json_escaped("\xff\xc3") == "\\ufffd\\ufffd");
 }
@@ -110,7 +122,7 @@ TEST_CASE("JSON escapes quotes, backslashes and controls") {
 TEST_CASE("a JSON reader gets back what was escaped") {
   for (const std::string_view text :
        {std::string_view(""), std::string_view("a\"}\r\n,{\\"), std::string_view("\0\x1f", 2),
-        std::string_view("Zürich 東京 🤖 \u202e \u0085")}) {
+        std::string_view("Zürich 東京 🤖 \u202e \u0085 \U000e0041 \U000e0fff")}) {
     CHECK(through_json(text) == text);
   }
   CHECK(through_json("\xff") == "\ufffd");

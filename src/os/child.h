@@ -1,7 +1,7 @@
 // Child processes. A Child is a running program that cannot get lost: whoever holds it can wait for
 // it with a time limit, signal it without hitting a stranger, and when the Child dies its whole
 // process group is killed and reaped. Nothing outlives it and no zombie stays, except what left the
-// group on purpose with setsid(2).
+// group on purpose, with setsid(2) or as a background job of an interactive shell.
 //
 // Programs are started from an argument list, never through a shell. Everything special about the
 // new process is data in ChildOptions; the code between fork and exec only makes async-signal-safe
@@ -81,7 +81,7 @@ struct ChildOptions {
   // setns(2) target, such as an open /run/netns/x; borrowed until spawn() returns.
   int network_namespace = -1;
   std::vector<ResourceLimit> limits;
-  // Runs as somebody else.
+  // Runs as somebody else, and without capabilities when that is not root.
   std::optional<Credentials> credentials;
   // Whether that somebody may rise again with setuid programs such as sudo: a login needs it,
   // nothing else should.

@@ -2,13 +2,19 @@
 
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <linux/capability.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <csignal>
 #include <cstdlib>
+#include <optional>
+#include <thread>
 
+#include "base/verify.h"
 #include "os/clock.h"
 #include "os/poll.h"
 #include "os/run.h"
@@ -223,6 +229,43 @@ TEST_CASE("a child runs as the user it is given and cannot come back") {
   CHECK(output_of(options) == "65534\n65533\n65533 100\nNoNewPrivs:\t1\n");
   options.may_gain_privileges = true;
   CHECK(output_of(options) == "65534\n65533\n65533 100\nNoNewPrivs:\t0\n");
+}
+
+// What a service that systemd starts without root, but with capabilities, hands on to its children.
+// Raw calls, because they change this thread alone.
+void keep_capabilities_without_root() {
+  VERIFY(::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == 0);
+  VERIFY(::syscall(SYS_setresuid, 65534, 65534, 65534) == 0);
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  std::array<__user_cap_data_struct, 2> sets{};
+  VERIFY(::syscall(SYS_capget, &header, sets.data()) == 0);
+  for (auto& set : sets)
+    set.effective = set.inheritable = set.permitted;
+  VERIFY(::syscall(SYS_capset, &header, sets.data()) == 0);
+  for (const int capability : {CAP_SETUID, CAP_SETGID, CAP_NET_ADMIN}) {
+    VERIFY(::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, capability, 0, 0) == 0);
+  }
+}
+
+TEST_CASE("another user gets none of our capabilities") {
+  if (!test::is_root("changing user")) return;
+  const ChildOptions ours = program({"grep", "-E", "^Cap(Inh|Prm|Eff|Amb)", "/proc/self/status"});
+  ChildOptions theirs = ours;
+  theirs.credentials = Credentials{.uid = 65533, .gid = 65533, .groups = {}};
+  theirs.may_gain_privileges = true;
+  std::optional<Result<RunOutcome>> kept;
+  std::optional<Result<RunOutcome>> changed;
+  std::jthread([&] {
+    keep_capabilities_without_root();
+    kept = run(ours);
+    changed = run(theirs);
+  }).join();
+  REQUIRE(kept.value());
+  CHECK(kept.value()->out.contains("CapAmb:\t00000000000010c0"));
+  REQUIRE(changed.value());
+  const std::string none = "\t0000000000000000\n";
+  CHECK(changed.value()->out ==
+        "CapInh:" + none + "CapPrm:" + none + "CapEff:" + none + "CapAmb:" + none);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <cstring>
 
 namespace sinew::os {
+
 ErrorKind kind_of_errno(int number) {
   switch (number) {
     case EACCES:

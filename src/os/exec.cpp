@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -54,12 +55,22 @@ bool place_stdio(const ExecPlan& plan) {
   return true;
 }
 
+// The kernel takes them away from who was root. A service without root that holds some, ambient
+// ones above all, would hand them on.
+bool clear_capabilities() {
+  __user_cap_header_struct header{.version = _LINUX_CAPABILITY_VERSION_3, .pid = 0};
+  const __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {};
+  return ::prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) == 0 &&
+         ::syscall(SYS_capset, &header, none) == 0;
+}
+
 // Raw system calls: the glibc functions try to change every thread of the program we were.
 bool change_credentials(const ExecPlan& plan) {
   const Credentials& who = *plan.credentials;
   if (::syscall(SYS_setgroups, who.groups.size(), who.groups.data()) != 0) return false;
   if (::syscall(SYS_setresgid, who.gid, who.gid, who.gid) != 0) return false;
   if (::syscall(SYS_setresuid, who.uid, who.uid, who.uid) != 0) return false;
+  if (who.uid != 0 && !clear_capabilities()) return false;
   return plan.may_gain_privileges || ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0;
 }
 

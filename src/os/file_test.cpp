@@ -4,8 +4,10 @@
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <filesystem>
 
 #include "os/path.h"
@@ -86,6 +88,36 @@ TEST_CASE("a full disk leaves the old content") {
   REQUIRE(::umount(dir.path().c_str()) == 0);
 }
 
+// Replaces the file by `a` and `b` in turn and tells of each, until it is killed.
+[[noreturn]] void write_for_ever(const std::string& path, std::string_view a, std::string_view b,
+                                 const Fd& progress) {
+  while (true) {
+    for (const std::string_view content : {a, b}) {
+      if (!write_file(path, content, 0600) || !write_all(progress, as_bytes("."))) ::_exit(1);
+    }
+  }
+}
+
+TEST_CASE("a writer that is killed leaves one content or the other, whole") {
+  const test::TempDir dir;
+  const std::string path = dir / "state";
+  const std::string a(300'000, 'a');
+  const std::string b(200'000, 'b');
+  REQUIRE(write_file(path, a, 0600));
+  for (int round = 0; round < 30; ++round) {
+    Pipe progress = open_pipe().value();
+    const pid_t writer = ::fork();
+    if (writer == 0) write_for_ever(path, a, b, progress.write_end);
+    std::uint8_t mark = 0;
+    for (int i = 0; i <= round % 2; ++i)
+      REQUIRE(read_some(progress.read_end, {&mark, 1}).value() == 1);
+    REQUIRE(::kill(writer, SIGKILL) == 0);  // somewhere in its next write
+    REQUIRE(::waitpid(writer, nullptr, 0) == writer);
+    const std::string found = read_file(path, 1'000'000).value();
+    CHECK((found == a || found == b));
+  }
+}
+
 TEST_CASE("a folder opens what lies beneath it and nothing else") {
   const test::TempDir dir;
   fs::create_directories(dir / "in/sub");
@@ -106,6 +138,45 @@ TEST_CASE("a folder opens what lies beneath it and nothing else") {
     CHECK(folder->open_beneath(name, O_WRONLY | O_CREAT, 0600).error().kind == ErrorKind::kDenied);
   }
   CHECK(folder->open_beneath("nothing", O_RDONLY).error().kind == ErrorKind::kNotFound);
+}
+
+TEST_CASE("a name beneath a folder is taken whole") {
+  const test::TempDir dir;
+  REQUIRE(write_file(dir / "file", "inside", 0600));
+  const Folder folder = Folder::open(dir.path()).value();
+  const std::string cut("file\0.txt", 9);
+  CHECK(folder.open_beneath(cut, O_RDONLY).error().kind == ErrorKind::kInvalid);
+  CHECK(folder.subfolder(std::string("sub\0x", 5), 0700).error().kind == ErrorKind::kInvalid);
+  CHECK(folder.open_beneath("", O_RDONLY).error().kind == ErrorKind::kNotFound);
+}
+
+TEST_CASE("a mode without O_CREAT does not count") {
+  const test::TempDir dir;
+  REQUIRE(write_file(dir / "file", "inside", 0600));
+  CHECK(Folder::open(dir.path()).value().open_beneath("file", O_RDONLY, 0600));
+}
+
+TEST_CASE("magic links of /proc lead nowhere") {
+  const Folder self = Folder::open("/proc/self").value();
+  const Fd file = open_file("/etc/passwd", O_RDONLY).value();
+  CHECK(self.open_beneath("status", O_RDONLY));
+  for (const std::string& name :
+       {"fd/" + std::to_string(file.get()), std::string("root"), std::string("cwd"),
+        std::string("root/etc/passwd"), std::string("exe")}) {
+    CAPTURE(name);
+    CHECK(self.open_beneath(name, O_RDONLY).error().kind == ErrorKind::kDenied);
+  }
+}
+
+TEST_CASE("who holds a lease on a file keeps nobody in a loop") {
+  const test::TempDir dir;
+  REQUIRE(write_file(dir / "file", "inside", 0600));
+  const Fd held = open_file((dir / "file").c_str(), O_RDONLY).value();
+  REQUIRE((::signal(SIGIO, SIG_IGN) != SIG_ERR));  // how the kernel asks for it back
+  REQUIRE(::fcntl(held.get(), F_SETLEASE, F_RDLCK) == 0);
+  const Folder folder = Folder::open(dir.path()).value();
+  CHECK(folder.open_beneath("file", O_WRONLY | O_NONBLOCK).error().kind == ErrorKind::kUnavailable);
+  REQUIRE(::fcntl(held.get(), F_SETLEASE, F_UNLCK) == 0);
 }
 
 TEST_CASE("folders are made with their mode, and links in their place are refused") {

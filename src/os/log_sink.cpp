@@ -40,13 +40,15 @@ std::string format_line(const LogRecord& record, LogFormat format) {
   VERIFY_NOT_REACHED();
 }
 
-bool write_line(const Fd& fd, std::string_view line) {
-  while (!line.empty()) {
-    const auto size = write_some(fd, as_bytes(line));
-    if (!size || !size->has_value()) return false;
-    line.remove_prefix(**size);
+// How much of it could be written.
+std::size_t write_line(const Fd& fd, std::string_view line) {
+  std::size_t written = 0;
+  while (written < line.size()) {
+    const auto size = write_some(fd, as_bytes(line.substr(written)));
+    if (!size || !size->has_value()) break;
+    written += **size;
   }
-  return true;
+  return written;
 }
 
 }  // namespace
@@ -61,9 +63,12 @@ LogFormat log_format_for(const Fd& fd) {
 void FdLogSink::write(const LogRecord& record) {
   bool is_written = false;
   try {
-    const std::string line = format_line(record, format_);
+    std::string line = format_line(record, format_);
     const MutexLock lock(mutex_);
-    is_written = write_line(fd_, line);
+    if (is_cut_off_) line.insert(0, 1, '\n');
+    const std::size_t size = write_line(fd_, line);
+    is_written = size == line.size();
+    if (size > 0) is_cut_off_ = !is_written;
   } catch (const std::exception&) {
     // Out of memory for the text. Logging is called from places that are not prepared for that.
   }

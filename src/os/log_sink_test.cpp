@@ -52,6 +52,25 @@ TEST_CASE("lines that cannot be written are counted and nothing else happens") {
   CHECK(full.lost_lines() == 1);
 }
 
+TEST_CASE("a line that was cut off does not spoil the next one") {
+  Pipe pipe = *open_pipe();
+  REQUIRE(set_non_blocking(pipe.write_end));
+  FdLogSink sink(std::move(pipe.write_end), LogFormat::kText);
+  const ManualClock clock;
+  const Log log(sink, clock, LogLevel::kDebug, "t");
+  log.info(std::string(1 << 20, 'x'));  // more than the pipe takes
+  CHECK(sink.lost_lines() == 1);
+  std::vector<std::uint8_t> room(1 << 20);
+  const std::size_t cut = read_some(pipe.read_end, room).value().value();
+  CHECK(room[cut - 1] == 'x');
+  log.info("one");
+  log.info("two");
+  CHECK(sink.lost_lines() == 1);
+  const std::size_t size = read_some(pipe.read_end, room).value().value();
+  CHECK(as_text(ByteView(room).first(size)) ==
+        "\n22:13:20.000 INFO  t: one\n22:13:20.000 INFO  t: two\n");
+}
+
 TEST_CASE("lines of several threads stay whole") {
   constexpr int kThreads = 4;
   constexpr int kEach = 200;

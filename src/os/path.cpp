@@ -11,6 +11,16 @@
 namespace sinew::os {
 namespace {
 
+// Beyond any race with a rename, which is over in an instant: somebody holds the name back, as a
+// lease on the file can do for 45 seconds.
+constexpr int kMaxTries = 100;
+
+// C ends a string there, and would open another name than the one that was checked.
+Result<> check_name(const std::string& name) {
+  if (name.find('\0') == std::string::npos) return {};
+  return Error{ErrorKind::kInvalid, "open " + name + ": holds a zero byte"};
+}
+
 Error refusal(const std::string& name) {
   if (errno == EXDEV || errno == ELOOP) {
     return {ErrorKind::kDenied, "open " + name + ": leads out of its folder or over a link"};
@@ -43,19 +53,22 @@ Result<Folder> Folder::create(const std::string& path, mode_t mode) {
 }
 
 Result<Fd> Folder::open_beneath(const std::string& name, int flags, mode_t mode) const {
+  TRY(check_name(name));
   open_how how{};
   how.flags = static_cast<std::uint64_t>(flags | O_CLOEXEC);
-  how.mode = mode;
+  how.mode = (flags & O_CREAT) != 0 ? mode : 0;
   how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS;
   // EAGAIN: something on the way was renamed at this moment, and the kernel cannot vouch for "..".
-  while (true) {
+  for (int tries = 1;; ++tries) {
     Fd fd(static_cast<int>(::syscall(SYS_openat2, fd_.get(), name.c_str(), &how, sizeof how)));
     if (fd.is_open()) return fd;
-    if (errno != EINTR && errno != EAGAIN) return refusal(name);
+    const bool may_pass = errno == EINTR || errno == EAGAIN;
+    if (!may_pass || tries == kMaxTries) return refusal(name);
   }
 }
 
 Result<Folder> Folder::subfolder(const std::string& name, mode_t mode) const {
+  TRY(check_name(name));
   // mkdirat does follow links in the middle of a name, hence one level only.
   if (name.find('/') != std::string::npos || name == "." || name == "..") {
     return Error{ErrorKind::kDenied, "open " + name + ": is not a single name"};

@@ -18,12 +18,13 @@ class Folder {
  public:
   // A directory of our own configuration; symbolic links on the way are followed.
   static Result<Folder> open(const std::string& path);
-  // The same, and makes it, and missing ones above it, with this mode.
+  // The same, and makes it, and missing ones above it, with this mode less the umask.
   static Result<Folder> create(const std::string& path, mode_t mode);
 
   // open(2) of a name beneath this folder, without following any symbolic link. `mode` counts when
-  // flags hold O_CREAT. kDenied when the name leads out or over a link; kUnsupported on kernels
-  // before 5.6.
+  // flags hold O_CREAT. kDenied when the name leads out or over a link; kInvalid when it holds a
+  // zero byte; kUnsupported on kernels before 5.6. A name may belong to a pipe as well: O_NONBLOCK
+  // keeps the call from waiting for its other end.
   Result<Fd> open_beneath(const std::string& name, int flags, mode_t mode = 0) const;
   // The folder of that name, made with this mode when it is missing.
   Result<Folder> subfolder(const std::string& name, mode_t mode) const;

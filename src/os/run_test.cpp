@@ -56,6 +56,15 @@ TEST_CASE("a program that takes too long is a timeout") {
   CHECK(outcome.error().message == "run /bin/sh: still running at its time limit");
 }
 
+TEST_CASE("a program that never stops writing has no more time than a silent one") {
+  const MonoTime before = SystemClock().now();
+  auto outcome =
+      run(script("cat /dev/zero & cat /dev/zero >&2 & exec cat /dev/zero"), {}, {.time = 50ms});
+  REQUIRE(!outcome);
+  CHECK(outcome.error().kind == ErrorKind::kTimeout);
+  CHECK(SystemClock().now() - before < 10s);
+}
+
 TEST_CASE("somebody left in the background does not hold up the end") {
   const MonoTime before = SystemClock().now();
   auto outcome = run(script("sleep 1000 & yes & echo started"), {}, {.time = 60s});

@@ -1,7 +1,5 @@
 #include "os/unix_socket.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -19,7 +17,11 @@ constexpr int kBacklog = 128;
 Result<sockaddr_un> address_of(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
-  if (path.empty() || path.size() >= sizeof address.sun_path) {
+  // One that begins with a zero byte would not be a file, and open to everybody.
+  if (path.empty() || path.find('\0') != std::string::npos) {
+    return Error{ErrorKind::kInvalid, "socket name '" + path + "': is not the name of a file"};
+  }
+  if (path.size() >= sizeof address.sun_path) {
     return Error{ErrorKind::kInvalid, "socket name " + path + ": longer than " +
                                           std::to_string(sizeof address.sun_path - 1) + " bytes"};
   }
@@ -28,7 +30,7 @@ Result<sockaddr_un> address_of(const std::string& path) {
 }
 
 Result<Fd> open_socket() {
-  Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  Fd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd.is_open()) return system_error("open a local socket");
   return fd;
 }
@@ -69,16 +71,18 @@ Result<Fd> listen_unix(const std::string& path, mode_t mode) {
   Fd fd = TRY(open_socket());
   if (bind_with_mode(fd, address, mode) != 0) return system_error("listen on " + path);
   if (::listen(fd.get(), kBacklog) != 0) return system_error("listen on " + path);
+  TRY(set_non_blocking(fd, false));
   return fd;
 }
 
 Result<Fd> connect_unix(const std::string& path) {
   const sockaddr_un address = TRY(address_of(path));
   Fd fd = TRY(open_socket());
-  const int connected = retry_interrupted([&] {
-    return ::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
-  });
-  if (connected != 0) return system_error("connect to " + path);
+  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    if (errno != EAGAIN) return system_error("connect to " + path);
+    return Error{ErrorKind::kOverloaded, "connect to " + path + ": its listener is too far behind"};
+  }
+  TRY(set_non_blocking(fd, false));
   return fd;
 }
 

@@ -21,11 +21,13 @@ struct PeerCredentials {
 // A listening stream socket whose file has exactly `mode`, such as 0600 or 0660. A file left behind
 // by a process that is gone is replaced; kConflict when somebody listens there, or when the file is
 // not a socket. The file stays when the descriptor is closed; the owner unlinks it. The umask of
-// the process changes for a moment, so this is called before threads make files.
+// the process changes for a moment, so this is called before threads make files. Of two processes
+// that replace the same file at the same moment the later one wins and the earlier one is cut off;
+// who may be started twice holds a lock of its own.
 Result<Fd> listen_unix(const std::string& path, mode_t mode);
 
-// Blocks when the listener's queue is full. kNotFound without a file, kUnavailable without a
-// listener.
+// Never waits: kOverloaded when the listener's queue is full, kNotFound without a file,
+// kUnavailable without a listener.
 Result<Fd> connect_unix(const std::string& path);
 
 Result<PeerCredentials> peer_credentials(const Fd& connection);

@@ -49,6 +49,20 @@ TEST_CASE("a second listener is refused while the first lives, and replaces what
   CHECK(mode_of(path) == 0600);
 }
 
+TEST_CASE("a listener with a full queue is alive, and keeps nobody waiting") {
+  const test::TempDir dir;
+  const std::string path = dir / "control";
+  auto listener = listen_unix(path, 0600);
+  REQUIRE(listener);
+  REQUIRE(::listen(listener->get(), 0) == 0);
+  const Fd queued = connect_unix(path).value();
+  CHECK(connect_unix(path).error() ==
+        Error{ErrorKind::kOverloaded, "connect to " + path + ": its listener is too far behind"});
+  CHECK(listen_unix(path, 0600).error().kind == ErrorKind::kConflict);
+  CHECK(connect_unix(path).error().kind ==
+        ErrorKind::kOverloaded);  // the file is still the first's
+}
+
 TEST_CASE("a file that is not a socket is never removed") {
   const test::TempDir dir;
   REQUIRE(write_file(dir / "file", "precious", 0600));
@@ -60,6 +74,7 @@ TEST_CASE("names that do not fit or do not exist are errors") {
   const test::TempDir dir;
   CHECK(listen_unix(dir / std::string(120, 'x'), 0600).error().kind == ErrorKind::kInvalid);
   CHECK(connect_unix("").error().kind == ErrorKind::kInvalid);
+  CHECK(listen_unix(std::string("\0abstract", 9), 0600).error().kind == ErrorKind::kInvalid);
   CHECK(connect_unix(dir / "missing").error().kind == ErrorKind::kNotFound);
   Pipe pipe = *open_pipe();
   CHECK(!peer_credentials(pipe.read_end));

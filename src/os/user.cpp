@@ -82,7 +82,9 @@ Result<gid_t> find_group(const std::string& name) {
 }
 
 Result<> drop_privileges(const Credentials& who) {
-  VERIFY(who.uid != 0 && who.gid != 0);
+  if (who.uid == 0 || who.gid == 0 || std::ranges::count(who.groups, gid_t{0}) > 0) {
+    return Error{ErrorKind::kInvalid, "drop privileges: the user or a group of it is root"};
+  }
   // In this order: without the user id of root none of the others may be changed.
   if (::setgroups(who.groups.size(), who.groups.data()) != 0) return system_error("set groups");
   if (::setresgid(who.gid, who.gid, who.gid) != 0) return system_error("change group");

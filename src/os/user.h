@@ -35,7 +35,8 @@ Result<gid_t> find_group(const std::string& name);
 
 // Turns this whole process into `who`, for good: real, effective and saved ids, groups, no
 // capabilities, no_new_privs. Checks afterwards that there is no way back. After an error the
-// process is neither one nor the other and has to end. `who` is not root.
+// process is neither one nor the other and has to end. kInvalid, before anything has changed, when
+// the user or one of the groups is root's.
 Result<> drop_privileges(const Credentials& who);
 
 }  // namespace sinew::os

@@ -36,6 +36,15 @@ int drop_and_try_to_return() {
   return 0;
 }
 
+TEST_CASE("root is nobody to drop privileges to") {
+  for (const Credentials& who : {Credentials{.uid = 0, .gid = 65533, .groups = {}},
+                                 Credentials{.uid = 65534, .gid = 0, .groups = {}},
+                                 Credentials{.uid = 65534, .gid = 65533, .groups = {100, 0}}}) {
+    CHECK(drop_privileges(who).error() ==
+          Error{ErrorKind::kInvalid, "drop privileges: the user or a group of it is root"});
+  }
+}
+
 TEST_CASE("dropped privileges do not come back") {
   if (!test::is_root("dropping privileges")) return;
   const pid_t pid = ::fork();

@@ -68,7 +68,7 @@ class FlatJson {
   bool read_escape(std::string& value) {
     constexpr std::string_view kLetters = "\"\\/bfnrt";
     constexpr std::string_view kMeanings = "\"\\/\b\f\n\r\t";
-    if (accept("u")) return read_code_unit(value);
+    if (accept("u")) return read_unicode(value);
     if (rest_.empty()) return false;
     const std::size_t letter = kLetters.find(rest_[0]);
     if (letter == std::string_view::npos) return false;
@@ -77,25 +77,44 @@ class FlatJson {
     return true;
   }
 
-  // \uXXXX outside the surrogates, which our writers never use.
-  bool read_code_unit(std::string& value) {
-    if (rest_.size() < 4) return false;
+  // The four digits of \uXXXX.
+  std::optional<std::uint32_t> read_code_unit() {
+    if (rest_.size() < 4) return std::nullopt;
     std::uint32_t unit = 0;
     for (const char c : rest_.substr(0, 4)) {
       const std::size_t digit = std::string_view("0123456789abcdef").find(c);
-      if (digit == std::string_view::npos) return false;
+      if (digit == std::string_view::npos) return std::nullopt;
       unit = unit << 4 | static_cast<std::uint32_t>(digit);
     }
-    if (unit >= 0xd800 && unit <= 0xdfff) return false;
     rest_.remove_prefix(4);
+    return unit;
+  }
+
+  // \uXXXX, or two of them that are a pair of surrogates.
+  bool read_unicode(std::string& value) {
+    const auto unit = read_code_unit();
+    if (!unit) return false;
+    if (*unit < 0xd800 || *unit > 0xdfff) return append_utf8(value, *unit);
+    if (*unit > 0xdbff || !accept("\\u")) return false;
+    const auto low = read_code_unit();
+    if (!low || *low < 0xdc00 || *low > 0xdfff) return false;
+    return append_utf8(value, 0x10000 + ((*unit - 0xd800) << 10) + (*low - 0xdc00));
+  }
+
+  static bool append_utf8(std::string& value, std::uint32_t unit) {
     const auto append = [&value](std::uint32_t byte) { value += static_cast<char>(byte); };
     if (unit < 0x80) {
       append(unit);
     } else if (unit < 0x800) {
       append(0xc0 | unit >> 6);
       append(0x80 | (unit & 0x3f));
-    } else {
+    } else if (unit < 0x10000) {
       append(0xe0 | unit >> 12);
+      append(0x80 | (unit >> 6 & 0x3f));
+      append(0x80 | (unit & 0x3f));
+    } else {
+      append(0xf0 | unit >> 18);
+      append(0x80 | (unit >> 12 & 0x3f));
       append(0x80 | (unit >> 6 & 0x3f));
       append(0x80 | (unit & 0x3f));
     }

@@ -1,18 +1,15 @@
 #include "support/lab.h"
 
 #include <fmt/format.h>
-#include <poll.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <cstdio>
 #include <utility>
 
 #include "os/clock.h"
-#include "os/error.h"
 #include "os/poll.h"
+#include "os/socket.h"
 #include "support/cleanup.h"
-#include "support/sockaddr.h"
 
 namespace sinew::lab {
 namespace {
@@ -153,48 +150,20 @@ bool Node::can_ping(const std::string& address) {
 }
 
 os::Fd Node::udp_socket(const Endpoint& local) {
-  os::Fd socket = open_socket(local, SOCK_DGRAM);
-  const SocketAddress address(local);
-  if (::bind(socket.get(), address.get(), address.size()) != 0) {
-    throw LabError(os::system_error("bind to " + local.to_string()).message);
-  }
-  return socket;
+  return inside([&] { return must(os::bind_udp(local)); });
 }
 
 os::Fd Node::tcp_listener(const Endpoint& local) {
-  os::Fd socket = open_socket(local, SOCK_STREAM);
-  const int on = 1;
-  ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  const SocketAddress address(local);
-  if (::bind(socket.get(), address.get(), address.size()) != 0 || ::listen(socket.get(), 16) != 0) {
-    throw LabError(os::system_error("listen on " + local.to_string()).message);
-  }
-  return socket;
+  return inside([&] { return must(os::listen_tcp(local)); });
 }
 
 Result<os::Fd> Node::tcp_connect(const Endpoint& remote, Duration limit) {
-  os::Fd socket = open_socket(remote, SOCK_STREAM);
-  const SocketAddress address(remote);
-  const std::string what = "connect to " + remote.to_string();
-  if (::connect(socket.get(), address.get(), address.size()) != 0 && errno != EINPROGRESS) {
-    return os::system_error(what);
-  }
+  os::Fd socket = TRY(inside([&] { return os::start_connect_tcp(remote); }));
   pollfd ready{.fd = socket.get(), .events = POLLOUT, .revents = 0};
   if (!TRY(os::poll_until({&ready, 1}, os::SystemClock().now() + limit))) {
-    return Error{ErrorKind::kTimeout, what};
+    return Error{ErrorKind::kTimeout, "connect to " + remote.to_string()};
   }
-  int error = 0;
-  socklen_t size = sizeof error;
-  ::getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &size);
-  if (error != 0) return os::system_error(what, error);
-  return socket;
-}
-
-os::Fd Node::open_socket(const Endpoint& endpoint, int type) {
-  const int family = endpoint.address.is_v4() ? AF_INET : AF_INET6;
-  const InsideNamespace inside(netns_);
-  os::Fd socket(::socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  if (!socket.is_open()) throw LabError(os::system_error("open a socket").message);
+  TRY(os::finish_connect(socket, remote));
   return socket;
 }
 

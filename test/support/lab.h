@@ -118,7 +118,6 @@ class Node {
   Result<os::Fd> tcp_connect(const Endpoint& remote, Duration limit = 5s);
 
  private:
-  os::Fd open_socket(const Endpoint& endpoint, int type);
   os::ChildOptions command(std::vector<std::string> argv) const;
   void configure(const Network& network, const Addresses& addresses);
 

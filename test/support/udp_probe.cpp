@@ -1,6 +1,5 @@
 #include "support/udp_probe.h"
 
-#include <poll.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -8,8 +7,8 @@
 #include "os/clock.h"
 #include "os/error.h"
 #include "os/poll.h"
+#include "os/socket.h"
 #include "support/lab_error.h"
-#include "support/sockaddr.h"
 
 namespace sinew::lab {
 
@@ -25,9 +24,9 @@ void UdpProbe::send(const Endpoint& to, std::string_view text) {
   if (!must(os::poll_until({&ready, 1}, os::SystemClock().now() + kPatience))) {
     throw LabError("send to " + to.to_string() + ": the network takes nothing");
   }
-  const SocketAddress address(to);
+  const auto address = must(os::to_socket_address(to, os::family_of(socket_)));
   const auto sent = os::retry_interrupted([&] {
-    return ::sendto(socket_.get(), text.data(), text.size(), 0, address.get(), address.size());
+    return ::sendto(socket_.get(), text.data(), text.size(), 0, address.get(), address.size);
   });
   if (sent < 0) throw LabError(os::system_error("send to " + to.to_string()).message);
 }
@@ -36,12 +35,13 @@ std::optional<Datagram> UdpProbe::receive(Duration patience) {
   pollfd ready{.fd = socket_.get(), .events = POLLIN, .revents = 0};
   if (!must(os::poll_until({&ready, 1}, os::SystemClock().now() + patience))) return std::nullopt;
   std::array<char, 65'536> buffer;
-  SocketAddress from;
+  os::SocketAddress from;
   const auto size = os::retry_interrupted([&] {
-    return ::recvfrom(socket_.get(), buffer.data(), buffer.size(), 0, from.get(), &from.size());
+    return ::recvfrom(socket_.get(), buffer.data(), buffer.size(), 0, from.get(), &from.size);
   });
   if (size < 0) throw LabError(os::system_error("receive a datagram").message);
-  return Datagram{from.endpoint(), std::string(buffer.data(), static_cast<std::size_t>(size))};
+  return Datagram{os::to_endpoint(from),
+                  std::string(buffer.data(), static_cast<std::size_t>(size))};
 }
 
 }  // namespace sinew::lab

@@ -15,8 +15,9 @@ class Ban(NamedTuple):
 
 
 BANS = [
-    Ban(r"\b(?:clock_gettime|gettimeofday|timespec_get)\s*\(|\b(?:steady|system|high_resolution)_clock\b"
-        r"|(?<![\w.>])(?:std::)?time\s*\(\s*(?:nullptr|NULL|0|&)",
+    Ban(r"\b(?:clock_gettime|gettimeofday|timespec_get|ftime)\s*\(|\b(?:steady|system|high_resolution)_clock\b"
+        r"|\b\w+_clock::now\b|(?<![\w.>])(?:std::)?time\s*\(\s*(?:nullptr|NULL|0|&)"
+        r"|(?<![\w.>])(?:std::)?clock\s*\(\s*\)(?!\s*(?:const|\{|override))|\b\w*(?:rdtscp?|readcyclecounter)\b",
         "only os reads clocks: take a MonoTime, or a Clock", scope="src/", homes=("src/os/",)),
     Ban(r"\b(?:getrandom|getentropy|s?rand|s?random|arc4random\w*|randombytes_\w+|RAND_(?:priv_)?bytes"
         r"|crypto_(?!\w*seed)\w*keypair)\s*\(|\brandom_device\b|\bmt19937\w*",
@@ -46,6 +47,9 @@ BANS = [
 @check(
     bad=[{"src/wg/a.cpp": "auto t = std::chrono::steady_clock::now();"},
          {"src/wg/a.cpp": "x = time(nullptr);"},
+         {"src/wg/a.cpp": "x = std::clock();"},
+         {"src/wg/a.cpp": "x = std::chrono::utc_clock::now();"},
+         {"src/wg/a.cpp": "x = __builtin_ia32_rdtsc();"},
          {"src/wg/a.cpp": "getrandom(p, n, 0);"},
          {"src/wg/a.cpp": "std::mt19937 twister;"},
          {"src/crypto/a.cpp": "crypto_box_keypair(pk, sk);"},
@@ -64,6 +68,7 @@ BANS = [
          {"src/node/a.cpp": "std::shared_ptr<Session> s;"}],
     good=[{"src/os/clock.cpp": "clock_gettime(CLOCK_BOOTTIME, &t);"},
           {"src/wg/a.cpp": "// time(nullptr) is not allowed\nauto s = \"system(x)\"; d.time(0);"},
+          {"src/wg/a.cpp": "const Clock& clock() const { return clock_; } x.clock().now(); y = runtime->clock();"},
           {"src/wg/a.cpp": "static_assert(x); set_time(0); rng.fill(b); operand(1);"},
           {"src/crypto/a.cpp": "crypto_sign_seed_keypair(pk, sk, seed);"},
           {"src/aio/task_group.cpp": "co_spawn(ex, f(), done);"},
