@@ -2,27 +2,28 @@
 // One algorithm serves every batch size, one included:
 //
 //   - The first pass computes block 0 of every job, which holds its Poly1305 key, and fills the
-//   lanes left over with data
-//     blocks. Further passes take the data blocks of all jobs in a row, so that no lane idles where
-//     a packet ends.
-//   - Poly1305 needs only scalar units, and ChaCha20 only vector units. So while a pass computes
-//   keystream, one message
-//     that is ready goes through Poly1305 beside it, almost for free. What is not done in this way
-//     is done by the kernel.
+//     lanes left over with data blocks. Further passes take the data blocks of all jobs in a row,
+//     so that no lane idles where a packet ends.
+//   - Poly1305 can do with scalar units, which ChaCha20 leaves idle. So while a pass computes
+//     keystream, one message that is ready goes through Poly1305 beside it, almost for free. What
+//     is not done in this way is done by the kernel.
 //   - Sealing follows behind the encryption. Opening goes ahead of the decryption: no block is
-//   decrypted whose message
-//     has not been found authentic.
+//     decrypted whose message has not been found authentic.
 //
 // A Kernel is a type without state:
-//   kLanes                        blocks in a full pass, and the most jobs in a call
-//   kMessagesAtOnce               how many messages authenticate() takes in about the time of one
-//   kBesidePerLane                blocks of Poly1305 that go unnoticed beside a lane of ChaCha20,
-//   in quarters keystream(key, runs, run_count, lanes, out, beside)
-//                                 the blocks of `lanes` lanes; may write up to kLanes; calls
-//                                 `beside` in every double round
-//   xor_bytes(out, in, keystream, size)      out == in is allowed
-//   absorb(state, data, blocks)   as poly_absorb_blocks
-//   authenticate(messages, count) Poly1305 of each message
+//
+//   kLanes            blocks in a full pass, and the most jobs in a call
+//   kMessagesAtOnce   how many messages authenticate() takes in about the time of one
+//   kBesidePerLane    quarters of a Poly1305 block that go unnoticed beside a lane of ChaCha20
+//   keystream(key, runs, run_count, lanes, out, beside)
+//                     the blocks of the first `lanes` lanes, and maybe more, up to kLanes; calls
+//                     `beside` in every round
+//   xor_bytes(out, in, keystream, size)
+//                     out == in is allowed
+//   absorb(state, data, blocks)
+//                     as poly_absorb_blocks()
+//   authenticate(messages, count)
+//                     Poly1305 of each message
 //
 // Like chacha20_lanes.h, everything here has internal linkage.
 #pragma once
