@@ -4,13 +4,16 @@
 #include <fcntl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <csignal>
 #include <filesystem>
+#include <optional>
 
 #include "os/path.h"
+#include "support/refused_call.h"
 #include "support/skip.h"
 #include "support/temp_dir.h"
 
@@ -177,6 +180,16 @@ TEST_CASE("who holds a lease on a file keeps nobody in a loop") {
   const Folder folder = Folder::open(dir.path()).value();
   CHECK(folder.open_beneath("file", O_WRONLY | O_NONBLOCK).error().kind == ErrorKind::kUnavailable);
   REQUIRE(::fcntl(held.get(), F_SETLEASE, F_UNLCK) == 0);
+}
+
+TEST_CASE("without openat2 nothing is opened beneath a folder") {
+  const test::TempDir dir;
+  REQUIRE(write_file(dir / "file", "inside", 0600));
+  const Folder folder = Folder::open(dir.path()).value();
+  std::optional<Error> error;
+  test::with_refused_call(SYS_openat2, ENOSYS,
+                          [&] { error = folder.open_beneath("file", O_RDONLY).error(); });
+  CHECK(error == Error{ErrorKind::kUnsupported, "open file: needs Linux 5.6 or newer (openat2)"});
 }
 
 TEST_CASE("folders are made with their mode, and links in their place are refused") {

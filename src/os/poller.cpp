@@ -71,7 +71,8 @@ Result<std::span<Poller::Event>> Poller::wait(std::span<Event> out, MonoTime dea
     const int count = has_nanoseconds_
                           ? ::epoll_pwait2(epoll_.get(), ready.data(), room, &precise, nullptr)
                           : ::epoll_wait(epoll_.get(), ready.data(), room, to_milliseconds(rest));
-    if (count < 0 && errno == ENOSYS && has_nanoseconds_) {
+    // Containers that do not know the call either forbid it instead.
+    if (count < 0 && (errno == ENOSYS || errno == EPERM) && has_nanoseconds_) {
       has_nanoseconds_ = false;
       continue;
     }

@@ -1,14 +1,17 @@
 #include "os/poller.h"
 
 #include <doctest/doctest.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 
 #include <array>
 #include <csignal>
+#include <optional>
 #include <vector>
 
 #include "os/clock.h"
 #include "os/timer_fd.h"
+#include "support/refused_call.h"
 
 namespace sinew::os {
 namespace {
@@ -70,6 +73,23 @@ TEST_CASE_FIXTURE(Fixture, "a wait ends at its deadline and not before") {
   const MonoTime deadline = clock.now() + 3ms;
   CHECK(poller.wait(room, deadline).value().empty());
   CHECK(clock.now() >= deadline);
+}
+
+TEST_CASE_FIXTURE(Fixture, "a wait works without the newest system call, missing or forbidden") {
+  for (const int error : {ENOSYS, EPERM}) {
+    CAPTURE(error);
+    std::optional<ErrorKind> failure;
+    MonoTime ended;
+    const MonoTime deadline = SystemClock().now() + 5ms + 1ns;
+    test::with_refused_call(SYS_epoll_pwait2, error, [&] {
+      std::array<Poller::Event, 1> room;
+      const auto events = Poller::create().value().wait(room, deadline);
+      if (!events) failure = events.error().kind;
+      ended = SystemClock().now();
+    });
+    CHECK(!failure);
+    CHECK(ended >= deadline);
+  }
 }
 
 TEST_CASE_FIXTURE(Fixture, "a signal handler does not end a wait") {
