@@ -238,6 +238,9 @@ Result<IpPrefix> IpPrefix::parse(std::string_view text) {
   const auto address = IpAddress::parse(text.substr(0, slash));
   if (!address || address->zone() != 0) return invalid("an address prefix", text, kExpected);
   if (slash == std::string_view::npos) return of_host(*address);
+  // A length counts the bits of the form it stands behind, and this form is not the address's own.
+  const bool is_mapped = address->is_v4() && text.find(':') != std::string_view::npos;
+  if (is_mapped) return invalid("an address prefix", text, "the IPv4 form, like 127.0.0.1/32");
   const auto length = parse_decimal(text.substr(slash + 1), address->bit_count());
   if (!length) return invalid("an address prefix", text, kExpected);
   const IpPrefix prefix = around(*address, *length);

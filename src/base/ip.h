@@ -83,7 +83,8 @@ class IpPrefix {
   static IpPrefix of_host(const IpAddress& address) { return around(address, address.bit_count()); }
 
   // "10.0.0.0/8", "fd00::/8"; without "/N" a single host. Bits set behind the length are an error
-  // that names the prefix probably meant. Zones are refused.
+  // that names the prefix probably meant. Zones are refused, and lengths behind a v4-mapped
+  // address.
   static Result<IpPrefix> parse(std::string_view text);
 
   constexpr const IpAddress& address() const { return address_; }

@@ -179,7 +179,10 @@ TEST_CASE("an IPv4-mapped address is IPv4, however it is spelled or made") {
   }
   CHECK(IpAddress::v6(expected.as_v6_bytes()) == expected);
   CHECK(IpAddress::v6(expected.as_v6_bytes(), 3).zone() == 0);
-  CHECK(prefix("::ffff:127.0.0.1/32") == prefix("127.0.0.1/32"));
+  CHECK(prefix("::ffff:127.0.0.1") == prefix("127.0.0.1/32"));
+  // Is the length one of 32 bits or of 128? Nobody should have to guess.
+  CHECK_FALSE(IpPrefix::parse("::ffff:127.0.0.1/32"));
+  CHECK_FALSE(IpPrefix::parse("::ffff:127.0.0.1/128"));
   CHECK_FALSE(IpPrefix::parse("::ffff:0:0/96"));
   CHECK(endpoint("[::ffff:127.0.0.1]:80") == Endpoint{expected, 80});
 }

@@ -121,9 +121,8 @@ inline void gather26(PolyState& state, const Limbs26& lanes) {
            (Uint128{sum[3]} << 14) + (Uint128{sum[4]} << 40));
 }
 
-// The same as poly_absorb_blocks. Lane i takes every fourth block times r^4,
-// two of them (r^8 and r^4) in a step; at the end the lanes
-// are brought to their places by r^4, r^3, r^2 and r.
+// The same as poly_absorb_blocks(). Lane i takes every fourth block times r^4, two of them (r^8 and
+// r^4) in a step; at the end the lanes are brought to their places by r^4, r^3, r^2 and r.
 inline void poly_absorb_avx2(PolyState& state, const std::uint8_t* data, std::size_t blocks) {
   constexpr std::size_t kWorthwhile = 16;
   constexpr std::size_t kRow = 4 * kPolyBlockSize;
@@ -144,9 +143,8 @@ inline void poly_absorb_avx2(PolyState& state, const std::uint8_t* data, std::si
   const Factor26 last = to_factor26(to_limbs26(by_lane(0), by_lane(1), by_lane(2)));
   const Limbs26 r4 =
       to_limbs26(splat26(powers[3][0]), splat26(powers[3][1]), splat26(powers[3][2]));
-  Factor26 factor4 = to_factor26(r4);
-  Factor26 factor8 = to_factor26(multiply26(r4, factor4));
-  // again.
+  const Factor26 factor4 = to_factor26(r4);
+  const Factor26 factor8 = to_factor26(multiply26(r4, factor4));
 
   const auto first_lane = [](std::uint64_t v) {
     return _mm256_setr_epi64x(static_cast<long long>(v), 0, 0, 0);
