@@ -58,22 +58,16 @@ template <typename V>
 }
 
 // One line of the quarter round of RFC 8439 section 2.1, `a += b; d = (d ^ a) <<< bits`, on four
-// columns (shift 0) or four diagonals (shift 1) of every group. The independent ones stand in step,
-// so that the processor works on one while another waits for its result.
+// columns (shift 0) or four diagonals (shift 1) of every group. They are independent, so that the
+// processor works on one while another waits for its result.
 template <int A, int B, int D, int Shift, typename V, std::size_t Groups>
 [[gnu::always_inline]] inline void quarter_line(V (&state)[Groups][16], int bits) {
   constexpr auto word = [](int row, int i) { return 4 * row + (i + Shift * row) % 4; };
-  for (auto& s : state) {
-    for (int i = 0; i < 4; ++i)
+  for (int i = 0; i < 4; ++i) {
+    for (auto& s : state) {
       s[word(A, i)] += s[word(B, i)];
-  }
-  for (auto& s : state) {
-    for (int i = 0; i < 4; ++i)
-      s[word(D, i)] ^= s[word(A, i)];
-  }
-  for (auto& s : state) {
-    for (int i = 0; i < 4; ++i)
-      s[word(D, i)] = rotate_left(s[word(D, i)], bits);
+      s[word(D, i)] = rotate_left(s[word(D, i)] ^ s[word(A, i)], bits);
+    }
   }
 }
 
