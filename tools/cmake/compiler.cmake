@@ -31,8 +31,11 @@ add_compile_options(-Wall -Wextra -Wshadow -Wconversion -Wsign-conversion -Wpeda
   -fdiagnostics-color=always)
 add_link_options(-fuse-ld=lld)
 
-# The same paths in messages whatever folder the clone lies in, so that builds are repeatable.
-add_compile_options("-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=" "-ffile-prefix-map=${CMAKE_BINARY_DIR}/=build/")
+# The same paths in messages whatever folder the clone lies in, so that builds are repeatable. ccache hands relative
+# paths to the compiler.
+file(RELATIVE_PATH upwards "${CMAKE_BINARY_DIR}" "${CMAKE_SOURCE_DIR}")
+add_compile_options("-ffile-prefix-map=${CMAKE_SOURCE_DIR}/=" "-ffile-prefix-map=${upwards}="
+  "-ffile-prefix-map=${CMAKE_BINARY_DIR}/=build/")
 
 if(SINEW_SANITIZE STREQUAL "address" OR SINEW_SANITIZE STREQUAL "fuzz")
   set(sanitizers -fsanitize=address,undefined -fno-sanitize-recover=all)
