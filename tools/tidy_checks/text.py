@@ -139,12 +139,12 @@ def silenced_tools(tree):
 
 
 @check(
-    bad=[{"a.md": "see /work/notes\n"}, {"a.cmake": 'set(x "/root/x")\n'}, {"a.sh": "cd /home/joe/x\n"}],
-    good=[{"a.md": "see /workshop and src/work/x and https://x.org/home/x\n"},
+    bad=[{"a.md": "see /home/ann/notes\n"}, {"a.cmake": 'set(x "/root/x")\n'}, {"a.sh": "cd /home/joe/x\n"}],
+    good=[{"a.md": "see src/home/x and https://x.org/home/x\n"},
           {"a.md": "mount /home or /root here\n"}])
 def machine_paths(tree):
     """No path of the machine something was written on: it means nothing on another one."""
     for path, number, line in said(tree):
-        if match := re.search(r"(?<![\w.~/-])/(?:home|root|work)/[\w.]+", line):
+        if match := re.search(r"(?<![\w.~/-])/(?:home|root)/[\w.]+", line):
             yield Finding(path, number, f"{match[0]}: name it relative to the project, or take it as"
                                         " a parameter")
