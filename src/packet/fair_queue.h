@@ -38,6 +38,8 @@ class FairQueue {
   // Bytes that an owner or a flow sends before the next has its turn: one super-packet.
   static constexpr std::int64_t kQuantum = 65'536;
   static constexpr std::uint32_t kFlowsPerOwner = 64;
+  static constexpr std::uint32_t kMaxItems = 1U << 20;
+  static constexpr std::uint32_t kMaxBytes = 1U << 31;
 
   struct Item {
     std::uint32_t owner;
@@ -123,15 +125,14 @@ class FairQueue {
   struct Table {
     std::vector<Index> heads;
 
-    Index& head(std::uint32_t key);
-    const Index& head(std::uint32_t key) const { return const_cast<Table*>(this)->head(key); }
+    std::size_t place_of(std::uint32_t key) const;
     Index find(const std::vector<Entry>& entries, std::uint32_t key) const;
     void insert(std::vector<Entry>& entries, Index index);
     void remove(std::vector<Entry>& entries, Index index);
   };
 
   template <typename Entry>
-  static void enter(Turns<Entry>& turns, std::vector<Entry>& entries, Index index, Turn turn);
+  static void enter_fresh(Turns<Entry>& turns, std::vector<Entry>& entries, Index index);
   template <typename Entry>
   static void leave(Turns<Entry>& turns, std::vector<Entry>& entries, Index index);
   // Whose turn it is; those that are found without items move on or are forgotten.
@@ -142,11 +143,11 @@ class FairQueue {
   Index flow_for(Index owner, std::uint32_t flow_hash);
   void forget_owner(Index owner);
   void forget_flow(Index flow);
-  void append(Flow& flow, const Item& item);
+  void append(Index flow, const Item& item);
   Item take(Index flow);
   Index longest_flow();
-  void account(Index owner, std::int64_t items, std::int64_t bytes);
-  void set_rank(Index owner, std::uint8_t rank);
+  Index longest_flow_of(Index owner) const;
+  void update_rank(Index owner);
 
   Limits limits_;
   std::uint32_t item_count_ = 0;
@@ -165,5 +166,318 @@ class FairQueue {
   std::array<IndexList<Owner, &Owner::rank_link>, kRanks> ranks_;  // rank 0: idle
   std::array<std::uint64_t, (kRanks + 63) / 64> used_ranks_{};
 };
+
+template <typename Handle>
+FairQueue<Handle>::FairQueue(Limits limits)
+    : limits_(limits), slots_(limits.items), flows_(limits.items), owners_(limits.items) {
+  VERIFY(limits.items > 0 && limits.items < kMaxItems);
+  VERIFY(limits.bytes > 0 && limits.bytes < kMaxBytes);
+  flow_table_.heads.assign(std::bit_ceil(limits.items), kNoIndex);
+  owner_table_.heads.assign(std::bit_ceil(limits.items), kNoIndex);
+  for (Index i = 0; i < limits.items; ++i) {
+    const Index next = i + 1 < limits.items ? i + 1 : kNoIndex;
+    slots_[i].next = next;
+    flows_[i].chain = next;
+    owners_[i].chain = next;
+  }
+}
+
+template <typename Handle>
+std::size_t FairQueue<Handle>::size_of(std::uint32_t owner) const {
+  const Index index = owner_table_.find(owners_, owner);
+  return index == kNoIndex ? 0 : owners_[index].count;
+}
+
+template <typename Handle>
+std::size_t FairQueue<Handle>::byte_count_of(std::uint32_t owner) const {
+  const Index index = owner_table_.find(owners_, owner);
+  return index == kNoIndex ? 0 : owners_[index].bytes;
+}
+
+template <typename Handle>
+template <typename Drop>
+void FairQueue<Handle>::push(const Item& item, Drop&& drop) {
+  VERIFY(item.size > 0);
+  chosen_flow_ = kNoIndex;
+  if (item.size > limits_.bytes) return drop(item);
+  while (item_count_ == limits_.items || item.size > limits_.bytes - byte_count_) {
+    const Item victim = take(longest_flow());
+    drop(victim);
+  }
+
+  const Index owner = owner_for(item.owner);
+  const Index flow = flow_for(owner, item.flow_hash);
+  append(flow, item);
+  Owner& its = owners_[owner];
+  if (flows_[flow].turn == Turn::kNone) enter_fresh(its.flows, flows_, flow);
+  if (its.turn == Turn::kNone && !its.is_paused) enter_fresh(owner_turns_, owners_, owner);
+}
+
+template <typename Handle>
+auto FairQueue<Handle>::front() -> const Item* {
+  if (chosen_flow_ == kNoIndex) {
+    const Index owner = choose(owner_turns_, owners_, [this](Index index) { forget_owner(index); });
+    if (owner == kNoIndex) return nullptr;
+    chosen_flow_ = choose(owners_[owner].flows, flows_, [this](Index i) { forget_flow(i); });
+  }
+  return &slots_[flows_[chosen_flow_].first].item;
+}
+
+template <typename Handle>
+auto FairQueue<Handle>::pop() -> std::optional<Item> {
+  if (front() == nullptr) return std::nullopt;
+  Flow& flow = flows_[chosen_flow_];
+  const Item item = take(chosen_flow_);
+  flow.deficit -= item.size;
+  owners_[flow.owner].deficit -= item.size;
+  return item;
+}
+
+template <typename Handle>
+bool FairQueue<Handle>::pause(std::uint32_t owner) {
+  const Index index = owner_table_.find(owners_, owner);
+  if (index == kNoIndex || owners_[index].count == 0) return false;
+  chosen_flow_ = kNoIndex;
+  leave(owner_turns_, owners_, index);
+  owners_[index].is_paused = true;
+  return true;
+}
+
+template <typename Handle>
+void FairQueue<Handle>::resume(std::uint32_t owner) {
+  const Index index = owner_table_.find(owners_, owner);
+  if (index == kNoIndex || !owners_[index].is_paused) return;
+  chosen_flow_ = kNoIndex;
+  owners_[index].is_paused = false;
+  enter_fresh(owner_turns_, owners_, index);
+}
+
+template <typename Handle>
+template <typename Drop>
+void FairQueue<Handle>::drop_owner(std::uint32_t owner, Drop&& drop) {
+  const Index index = owner_table_.find(owners_, owner);
+  if (index == kNoIndex) return;
+  while (owners_[index].count > 0) {
+    const Item victim = take(longest_flow_of(index));
+    drop(victim);
+  }
+  forget_owner(index);
+}
+
+template <typename Handle>
+std::uint8_t FairQueue<Handle>::rank_of(std::uint32_t bytes) {
+  if (bytes == 0) return 0;
+  const unsigned width = static_cast<unsigned>(std::bit_width(bytes));
+  const unsigned quarter = (width > 3 ? bytes >> (width - 3) : bytes << (3 - width)) & 3;
+  return static_cast<std::uint8_t>(1 + 4 * width + quarter);
+}
+
+template <typename Handle>
+template <typename Entry>
+std::size_t FairQueue<Handle>::Table<Entry>::place_of(std::uint32_t key) const {
+  const std::uint32_t spread = key * 0x9e37'79b1U;
+  return (spread ^ spread >> 16) & (heads.size() - 1);
+}
+
+template <typename Handle>
+template <typename Entry>
+Index FairQueue<Handle>::Table<Entry>::find(const std::vector<Entry>& entries,
+                                            std::uint32_t key) const {
+  Index index = heads[place_of(key)];
+  while (index != kNoIndex && entries[index].key != key)
+    index = entries[index].chain;
+  return index;
+}
+
+template <typename Handle>
+template <typename Entry>
+void FairQueue<Handle>::Table<Entry>::insert(std::vector<Entry>& entries, Index index) {
+  Index& first = heads[place_of(entries[index].key)];
+  entries[index].chain = first;
+  first = index;
+}
+
+template <typename Handle>
+template <typename Entry>
+void FairQueue<Handle>::Table<Entry>::remove(std::vector<Entry>& entries, Index index) {
+  Index* link = &heads[place_of(entries[index].key)];
+  while (*link != index)
+    link = &entries[*link].chain;
+  *link = entries[index].chain;
+}
+
+template <typename Handle>
+template <typename Entry>
+void FairQueue<Handle>::enter_fresh(Turns<Entry>& turns, std::vector<Entry>& entries, Index index) {
+  entries[index].turn = Turn::kFresh;
+  entries[index].deficit = kQuantum;
+  turns.fresh.push_back(entries.data(), index);
+}
+
+template <typename Handle>
+template <typename Entry>
+void FairQueue<Handle>::leave(Turns<Entry>& turns, std::vector<Entry>& entries, Index index) {
+  Entry& entry = entries[index];
+  if (entry.turn == Turn::kNone) return;
+  (entry.turn == Turn::kFresh ? turns.fresh : turns.old).remove(entries.data(), index);
+  entry.turn = Turn::kNone;
+}
+
+template <typename Handle>
+template <typename Entry, typename Forget>
+Index FairQueue<Handle>::choose(Turns<Entry>& turns, std::vector<Entry>& entries, Forget&& forget) {
+  while (true) {
+    const Index index = turns.fresh.is_empty() ? turns.old.head() : turns.fresh.head();
+    if (index == kNoIndex) return kNoIndex;
+    Entry& entry = entries[index];
+    const bool is_spent = entry.deficit <= 0;
+    if (!is_spent && entry.count > 0) return index;
+    if (!is_spent && entry.turn == Turn::kOld) {
+      forget(index);
+      continue;
+    }
+    if (is_spent) entry.deficit += kQuantum;
+    leave(turns, entries, index);
+    entry.turn = Turn::kOld;
+    turns.old.push_back(entries.data(), index);
+  }
+}
+
+template <typename Handle>
+Index FairQueue<Handle>::owner_for(std::uint32_t id) {
+  const Index known = owner_table_.find(owners_, id);
+  if (known != kNoIndex) return known;
+  // There are as many places as items, and one item is yet to come: an owner is idle.
+  if (free_owners_ == kNoIndex) forget_owner(ranks_[0].head());
+  const Index index = free_owners_;
+  free_owners_ = owners_[index].chain;
+  owners_[index] = Owner{};
+  owners_[index].key = id;
+  owner_table_.insert(owners_, index);
+  ranks_[0].push_back(owners_.data(), index);
+  return index;
+}
+
+template <typename Handle>
+Index FairQueue<Handle>::flow_for(Index owner, std::uint32_t flow_hash) {
+  const std::uint32_t key = owner * kFlowsPerOwner + flow_hash % kFlowsPerOwner;
+  const Index known = flow_table_.find(flows_, key);
+  if (known != kNoIndex) return known;
+  if (free_flows_ == kNoIndex) forget_flow(idle_flows_.head());
+  const Index index = free_flows_;
+  free_flows_ = flows_[index].chain;
+  flows_[index] = Flow{};
+  flows_[index].key = key;
+  flows_[index].owner = owner;
+  flow_table_.insert(flows_, index);
+  idle_flows_.push_back(flows_.data(), index);
+  return index;
+}
+
+// Only those without items are forgotten.
+template <typename Handle>
+void FairQueue<Handle>::forget_owner(Index owner) {
+  Owner& its = owners_[owner];
+  while (!its.flows.fresh.is_empty())
+    forget_flow(its.flows.fresh.head());
+  while (!its.flows.old.is_empty())
+    forget_flow(its.flows.old.head());
+  leave(owner_turns_, owners_, owner);
+  ranks_[0].remove(owners_.data(), owner);
+  owner_table_.remove(owners_, owner);
+  its.chain = free_owners_;
+  free_owners_ = owner;
+}
+
+template <typename Handle>
+void FairQueue<Handle>::forget_flow(Index flow) {
+  leave(owners_[flows_[flow].owner].flows, flows_, flow);
+  idle_flows_.remove(flows_.data(), flow);
+  flow_table_.remove(flows_, flow);
+  flows_[flow].chain = free_flows_;
+  free_flows_ = flow;
+}
+
+template <typename Handle>
+void FairQueue<Handle>::append(Index index, const Item& item) {
+  const Index slot = free_slots_;
+  free_slots_ = slots_[slot].next;
+  slots_[slot] = {item, kNoIndex};
+  Flow& flow = flows_[index];
+  if (flow.count == 0) {
+    idle_flows_.remove(flows_.data(), index);
+    flow.first = slot;
+  } else {
+    slots_[flow.last].next = slot;
+  }
+  flow.last = slot;
+  flow.count += 1;
+  flow.bytes += item.size;
+  item_count_ += 1;
+  byte_count_ += item.size;
+  owners_[flow.owner].count += 1;
+  owners_[flow.owner].bytes += item.size;
+  update_rank(flow.owner);
+}
+
+// The first item of a flow, out of the queue.
+template <typename Handle>
+auto FairQueue<Handle>::take(Index index) -> Item {
+  chosen_flow_ = kNoIndex;
+  Flow& flow = flows_[index];
+  Owner& owner = owners_[flow.owner];
+  const Index slot = flow.first;
+  const Item item = slots_[slot].item;
+  flow.first = slots_[slot].next;
+  slots_[slot].next = free_slots_;
+  free_slots_ = slot;
+  flow.count -= 1;
+  flow.bytes -= item.size;
+  if (flow.count == 0) idle_flows_.push_back(flows_.data(), index);
+  item_count_ -= 1;
+  byte_count_ -= item.size;
+  owner.count -= 1;
+  owner.bytes -= item.size;
+  if (owner.count == 0) owner.is_paused = false;
+  update_rank(flow.owner);
+  return item;
+}
+
+// Among all; there is at least one item.
+template <typename Handle>
+Index FairQueue<Handle>::longest_flow() {
+  std::size_t word = used_ranks_.size() - 1;
+  while (used_ranks_[word] == 0)
+    --word;
+  const auto bit = static_cast<std::size_t>(std::bit_width(used_ranks_[word])) - 1;
+  return longest_flow_of(ranks_[64 * word + bit].head());
+}
+
+template <typename Handle>
+Index FairQueue<Handle>::longest_flow_of(Index owner) const {
+  Index longest = kNoIndex;
+  const auto look_at = [&](Index flow) {
+    const bool is_longer = longest == kNoIndex || flows_[flow].bytes > flows_[longest].bytes;
+    if (is_longer) longest = flow;
+  };
+  const Turns<Flow>& turns = owners_[owner].flows;
+  for (Index i = turns.fresh.head(); i != kNoIndex; i = flows_[i].turn_link.next)
+    look_at(i);
+  for (Index i = turns.old.head(); i != kNoIndex; i = flows_[i].turn_link.next)
+    look_at(i);
+  return longest;
+}
+
+template <typename Handle>
+void FairQueue<Handle>::update_rank(Index index) {
+  Owner& owner = owners_[index];
+  const std::uint8_t rank = rank_of(owner.bytes);
+  if (rank == owner.rank) return;
+  ranks_[owner.rank].remove(owners_.data(), index);
+  if (ranks_[owner.rank].is_empty()) used_ranks_[owner.rank / 64] &= ~(1ULL << owner.rank % 64);
+  owner.rank = rank;
+  ranks_[rank].push_back(owners_.data(), index);
+  if (rank != 0) used_ranks_[rank / 64] |= 1ULL << rank % 64;
+}
 
 }  // namespace sinew::packet

@@ -1,0 +1,79 @@
+// The loop of a checksum kernel over vectors of kBytes: each 64-bit lane adds its two halves to two
+// sums, so that no carry is ever lost and none has to be looked for. Everything here has internal
+// linkage, because it is compiled for several kinds of processors (checksum_kernel.h).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "packet/checksum_kernel.h"
+
+namespace sinew::packet {
+namespace {
+
+template <std::size_t kBytes>
+struct ChecksumEngine {
+  using Vector = std::uint64_t __attribute__((vector_size(kBytes)));
+
+  static std::uint64_t sum(const std::uint8_t* from, std::size_t size) {
+    return run<false>(nullptr, from, size);
+  }
+  static std::uint64_t copy_and_sum(std::uint8_t* to, const std::uint8_t* from, std::size_t size) {
+    return run<true>(to, from, size);
+  }
+
+ private:
+  template <bool kCopies>
+  static std::uint64_t run(std::uint8_t* to, const std::uint8_t* from, std::size_t size) {
+    Vector low[2] = {};
+    Vector high[2] = {};
+    const auto add = [&](std::size_t at, std::size_t lane) {
+      const auto vector = take<kCopies, Vector>(to + (kCopies ? at : 0), from + at);
+      low[lane] += vector & 0xffff'ffff;
+      high[lane] += vector >> 32;
+    };
+    std::size_t at = 0;
+    for (; size - at >= 4 * kBytes; at += 4 * kBytes) {
+      add(at, 0);
+      add(at + kBytes, 1);
+      add(at + 2 * kBytes, 0);
+      add(at + 3 * kBytes, 1);
+    }
+    for (; size - at >= kBytes; at += kBytes)
+      add(at, 0);
+    const Vector sums = low[0] + low[1] + high[0] + high[1];
+    std::uint64_t sum = 0;
+    for (std::size_t i = 0; i < kBytes / 8; ++i)
+      sum += sums[i];
+    return sum + tail<kCopies>(kCopies ? to + at : nullptr, from + at, size - at);
+  }
+
+  // Less than a vector.
+  template <bool kCopies>
+  static std::uint64_t tail(std::uint8_t* to, const std::uint8_t* from, std::size_t size) {
+    std::uint64_t sum = 0;
+    std::size_t at = 0;
+    for (; size - at >= 4; at += 4)
+      sum += take<kCopies, std::uint32_t>(to + (kCopies ? at : 0), from + at);
+    if (size - at >= 2) {
+      sum += take<kCopies, std::uint16_t>(to + (kCopies ? at : 0), from + at);
+      at += 2;
+    }
+    if (at == size) return sum;
+    // The missing half of the last number is a zero.
+    const std::uint8_t last[2] = {from[at], 0};
+    if constexpr (kCopies) to[at] = last[0];
+    return sum + take<false, std::uint16_t>(nullptr, last);
+  }
+
+  template <bool kCopies, typename T>
+  static T take(std::uint8_t* to, const std::uint8_t* from) {
+    T value;
+    __builtin_memcpy(&value, from, sizeof value);
+    if constexpr (kCopies) __builtin_memcpy(to, &value, sizeof value);
+    return value;
+  }
+};
+
+}  // namespace
+}  // namespace sinew::packet
