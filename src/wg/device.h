@@ -1,0 +1,243 @@
+// WireGuard as an object without I/O: handshakes, sessions, timers and peers of one interface.
+// Datagrams, time and randomness go in; datagrams, events and the next deadline come out. It follows
+// the whitepaper and, where that is silent, the Linux kernel; the differences are named where they
+// stand.
+//
+// The loop around it:
+//
+//     datagram of kind data                 begin_receive, open, window.accept, finish_receive
+//     any other datagram                    feed
+//     packets for a peer                    begin_send, seal, finish_send
+//     deadline() has come                   expire; look again, it may have left work
+//     after any of these                    next_event until empty, then next_transmit until empty
+//
+// Events come before expire(): the packets that waited for a session confirm it to the other side,
+// and the keepalive that expire() would send for that is left out.
+//
+// Threads: a plain object of one thread, or behind one mutex. Sealing and opening happen between
+// begin and finish, without the mutex, on a session that begin pinned.
+//
+// Time: `now` may stand still and step back. Steps back of more than a second are taken as no time
+// passing; smaller ones, as come from threads that read their clocks before they take the mutex, as
+// standing still. Timestamps we send grow for the life of a peer whatever the calendar does. A peer
+// accepts only newer timestamps than the last one, so a machine whose calendar was ahead and has
+// restarted is not heard until that time has come again or the peer is removed and added.
+//
+// Costs: begin and finish are O(1), allocate nothing and compute no keys; a handshake they call for
+// is made by expire(), for which they move deadline() to now. A turn costs O(log peers) for each
+// timer that is due and nothing for idle peers. Memory: O(peers); the tables of strangers' addresses
+// and the queue of transmits have bounds, Limits.
+//
+// What an attacker can do who has no key: nothing changes by what he sends. Without our public key
+// he gets no byte. With it, at most 64 bytes for 148 or 92 of his own, and the cost of one key
+// exchange for each initiation within Limits. He cannot make others wait, except those whose address
+// he shares.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <expected>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/ip.h"
+#include "base/rng.h"
+#include "wg/allowed_ips.h"
+#include "wg/counters.h"
+#include "wg/ids.h"
+#include "wg/messages.h"
+#include "wg/path.h"
+#include "wg/session.h"
+
+namespace sinew::wg {
+
+struct Peer;
+
+// A datagram that the device itself wants to send: a handshake message, a cookie reply, a keepalive.
+struct Transmit {
+  Path to;
+  std::array<std::uint8_t, kMaxHandshakeSize> buffer{};
+  std::uint8_t size = 0;
+  std::uint8_t ds = 0;  // the DS field of the outer IP header
+
+  ByteView bytes() const { return ByteView(buffer).first(size); }
+};
+
+struct Event {
+  enum class Kind : std::uint8_t {
+    kSessionReady,     // begin_send() works: send what waits
+    kPeerUnreachable,  // all handshakes stayed without answer: drop what waits
+    kEndpointMoved,    // an authentic packet came from somewhere else
+  };
+  Kind kind;
+  PeerId peer;
+
+  friend bool operator==(const Event&, const Event&) = default;
+};
+
+// What `wg show` prints.
+struct PeerInfo {
+  PublicKey public_key;
+  PresharedKey preshared_key;
+  std::optional<Endpoint> endpoint;
+  std::optional<WallTime> last_handshake;
+  std::uint64_t rx_bytes = 0;
+  std::uint64_t tx_bytes = 0;
+  Duration persistent_keepalive{0};  // 0: off
+};
+
+enum class SendRefusal : std::uint8_t {
+  kNoSession,    // a handshake is under way or begins with the next expire(): wait for an event
+  kNoEndpoint,   // nobody knows where the peer is
+  kUnknownPeer,  // removed
+  kNotRunning,   // the link is down, or there is no private key
+};
+
+struct SendGrant {
+  Session* session;  // pinned until finish_send()
+  std::uint64_t first_counter;
+  Path path;
+};
+
+class Device {
+ public:
+  struct Limits {
+    std::size_t peers = std::size_t{1} << 20;
+    std::size_t transmits = 1024;       // that wait for the socket
+    std::size_t sources = 16'384;       // whose handshakes are counted, by address
+    std::uint32_t initiations = 1'000;  // a second from everybody without a cookie; and the burst
+  };
+
+  // `rng` outlives the device and makes keys.
+  explicit Device(Rng& rng) : Device(rng, Limits{}) {}
+  Device(Rng& rng, const Limits& limits);
+  Device(const Device&) = delete;
+  Device& operator=(const Device&) = delete;
+  // No session is pinned any more.
+  ~Device();
+
+  // Configuration. Takes effect at once: a session that the new configuration would not have made is
+  // forgotten.
+
+  // Forgets all sessions, and removes the peer that is ourselves, if there is one.
+  void set_private_key(std::optional<PrivateKey> key, MonoTime now);
+  const PrivateKey* private_key() const;
+  const std::optional<PublicKey>& public_key() const { return public_key_; }
+
+  // The peer with this key, which is made if it is new. None if the key is our own or there are
+  // Limits::peers already. A peer is its 32 bytes: another encoding of the same point is another
+  // peer, and does not stand for this one.
+  //
+  // The id is opaque: neither small nor in a row with others, and not given to another peer soon, so
+  // that what still waits for a removed peer does not go to a stranger.
+  std::optional<PeerId> add_peer(const PublicKey& key, MonoTime now);
+  std::optional<PeerId> find_peer(const PublicKey& key) const;
+  bool has_peer(PeerId id) const;
+  void remove_peer(PeerId id);
+  std::size_t peer_count() const { return peer_count_; }
+  // f(PeerId) in no special order; `f` adds and removes nobody.
+  void for_each_peer(const std::function<void(PeerId)>& f) const;
+
+  // The peer exists, for these four.
+  void set_preshared_key(PeerId id, const PresharedKey& key);
+  void set_endpoint(PeerId id, const Endpoint& endpoint, MonoTime now);
+  void set_persistent_keepalive(PeerId id, Duration interval, MonoTime now);
+  PeerInfo info(PeerId id) const;
+
+  AllowedIps& allowed_ips() { return allowed_ips_; }
+  const AllowedIps& allowed_ips() const { return allowed_ips_; }
+
+  // The link is up: peers with a persistent keepalive are greeted. Down: sessions are forgotten,
+  // transmits dropped, and nothing is sent or accepted.
+  void start(MonoTime now);
+  void stop();
+  bool is_running() const { return is_running_; }
+
+  // Handshakes and time.
+
+  // A datagram that is not of kind data. `from` is where replies go.
+  void feed(ByteView datagram, const Path& from, MonoTime now, WallTime wall);
+  // When expire() is wanted; never() if at no time.
+  MonoTime deadline() const;
+  // Does what is due, as far as there is room among the transmits; the rest stays due.
+  void expire(MonoTime now, WallTime wall);
+  std::optional<Transmit> next_transmit();
+  std::optional<Event> next_event();
+
+  // Data out: counters for `packets` packets of one session. They are spent, used or not.
+  std::expected<SendGrant, SendRefusal> begin_send(PeerId id, std::size_t packets, MonoTime now);
+  // `packets` of them were handed to the socket, maybe none; `wire_bytes` is their size with
+  // kDataOverhead. A batch without data is one of keepalives.
+  void finish_send(const SendGrant& grant, std::size_t packets, std::size_t wire_bytes,
+                   bool has_data, MonoTime now);
+
+  // Data in: the session of a packet, pinned once more; null, and counted, if the packet is to be
+  // dropped.
+  Session* begin_receive(SessionIndex index, std::uint64_t counter, MonoTime now);
+  // `packets` packets of one session and one path were authentic and taken by its window. Unpins as
+  // often. False if the session was revoked meanwhile: the packets are to be dropped.
+  bool finish_receive(Session& session, const Path& from, std::size_t packets,
+                      std::size_t wire_bytes, bool has_data, MonoTime now, WallTime wall);
+  // For packets that were not authentic, or seen before.
+  void unpin(Session& session, std::size_t packets);
+
+  Counters& counters() { return counters_; }
+  const Counters& counters() const { return counters_; }
+
+ private:
+  struct Slot {
+    std::unique_ptr<Peer> peer;
+    std::uint32_t generation = 0;
+  };
+  struct KeyHash {
+    std::uint64_t seed;
+    std::size_t operator()(const PublicKey& key) const;
+  };
+
+  // device.cpp
+  MonoTime steady(MonoTime now);
+  Peer* peer_of(PeerId id) const;
+  Peer& existing(PeerId id) const;
+  void precompute(Peer& peer);
+  void forget_sessions(Peer& peer, bool is_revoked);
+  void forget_handshake(Peer& peer);
+  void retire(std::unique_ptr<Session> session, bool is_revoked);
+  void release(Session& session, std::uint32_t pins);
+  void raise(Peer& peer, Event::Kind kind);
+  void drop_event(Peer& peer);
+  void reschedule(Peer& peer);
+
+  // device_data.cpp
+  Session* usable_session(Peer& peer, std::size_t packets, MonoTime now) const;
+  void keep_fresh_when_sending(Peer& peer, const Session& session, MonoTime now);
+  void keep_fresh_when_receiving(Peer& peer, const Session& session, MonoTime now);
+  void confirm(Peer& peer, MonoTime now, WallTime wall);
+  void note_sent(Peer& peer, const Session& session, std::size_t bytes, bool has_data, MonoTime now);
+  void note_received(Peer& peer, const Path& from, std::size_t bytes, MonoTime now);
+
+  // device_handshake.cpp
+  bool is_admitted(ByteView message, SessionIndex sender, const Path& from, MonoTime now);
+  void reply_with_cookie(ByteView message, SessionIndex sender, const Path& from, MonoTime now);
+  void feed_initiation(ByteView message, const Path& from, MonoTime now);
+  void feed_response(ByteView message, const Path& from, MonoTime now, WallTime wall);
+  void feed_cookie(ByteView message, MonoTime now);
+  void respond(Peer& peer, class ReceivedInitiation& received, const Path& from, MonoTime now);
+  void send_initiation(Peer& peer, MonoTime now, WallTime wall);
+  void send_keepalive(Peer& peer, MonoTime now);
+  void adopt(Peer& peer, std::unique_ptr<Session> session, MonoTime now);
+  bool has_room() const { return transmit_count_ < transmits_.size(); }
+  Transmit& push_transmit(const Path& to, std::size_t size, std::uint8_t ds);
+  void expire_peer(Peer& peer, MonoTime now, WallTime wall);
+
+  struct Handshaking;  // identity, cookies and limits: device_state.h
+
+  Rng& rng_;
+  Limits limits_;
+};
+
+}  // namespace sinew::wg
