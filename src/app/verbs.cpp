@@ -21,6 +21,7 @@ VerbTable VerbTable::of_program() {
       help_verb(),
       completion_verb(),
       complete_verb(),
+      wg_verb(),
   });
 }
 

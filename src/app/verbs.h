@@ -16,6 +16,7 @@ Verb complete_verb();
 Verb completion_verb();
 Verb help_verb();
 Verb version_verb();
+Verb wg_verb();
 
 class VerbTable {
  public:

@@ -1,0 +1,81 @@
+// From the network to the tunnel, for one worker. A turn has five steps, so that the lock of the
+// device is held twice and shortly:
+//
+//   receive  one recvmmsg; what is no WireGuard message is dropped
+//   look up  (locked) handshake messages are fed to the device; data finds its session
+//   open     decrypt in place; look at the packet inside
+//   settle   (locked) replay windows, sources, timers, roaming
+//   deliver  carry congestion marks over, put flows back together, write to the tunnel
+//
+// Nothing changes for a datagram that is not authentic but a counter. One thread.
+#pragma once
+
+#include <vector>
+
+#include "base/clock.h"
+#include "crypto/aead.h"
+#include "dataplane/counters.h"
+#include "dataplane/shared_device.h"
+#include "packet/coalesce.h"
+#include "tun/tun.h"
+#include "udp/udp_port.h"
+
+namespace sinew::dataplane {
+
+class Receiver {
+ public:
+  // Datagrams that are opened together; more than one receive() brings are done in several rounds.
+  static constexpr std::size_t kMaxBatch = packet::Coalescer::kMaxPackets;
+  // Of 64 KiB, for one receive().
+  static constexpr std::size_t kRingMessages = 8;
+
+  Receiver(tun::Tun& tunnel, unsigned queue, Counters& counters, std::uint64_t seed);
+
+  // What waits at `port`, once. False when nothing did.
+  bool turn(udp::UdpPort& port, SharedDevice& shared, MonoTime now, WallTime wall);
+
+  bool is_tunnel_gone() const { return is_tunnel_gone_; }
+
+ private:
+  // A datagram of kind data on its way through a turn.
+  struct Incoming {
+    const udp::Datagrams* train;
+    wg::DataHeader header;
+    wg::Session* session;
+    packet::InnerPacket inner;
+    ByteSpan packet;  // what was inside, without padding
+    bool is_delivered;
+  };
+
+  void take_round(std::span<const udp::Datagrams> trains);
+  void process_round(SharedDevice& shared, MonoTime now, WallTime wall);
+  void look_up(wg::Device& device, MonoTime now, WallTime wall);
+  void open();
+  void look_inside(Incoming& incoming, const crypto::OpenItem& item);
+  void settle(wg::Device& device, MonoTime now, WallTime wall);
+  std::size_t settle_run(wg::Device& device, std::size_t first, MonoTime now, WallTime wall);
+  bool accept(wg::Device& device, Incoming& incoming, bool is_authentic);
+  void deliver();
+  void write(const packet::TunWrite& write);
+
+  tun::Tun* tunnel_;
+  unsigned tunnel_queue_;
+  Counters* counters_;
+  udp::ReceiveRing ring_;
+  packet::Coalescer coalescer_;
+  bool is_tunnel_gone_ = false;
+
+  // Of one round.
+  struct Control {
+    const udp::Datagrams* train;
+    ByteSpan message;
+  };
+  std::vector<Control> control_;
+  std::vector<Incoming> incoming_;
+  std::vector<crypto::OpenItem> items_;  // of incoming_, one for one, once looked up
+  // Where in the trains the next round begins.
+  std::size_t next_train_ = 0;
+  std::size_t next_datagram_ = 0;
+};
+
+}  // namespace sinew::dataplane

@@ -1,0 +1,347 @@
+#include "dataplane/sender.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/verify.h"
+#include "packet/ecn.h"
+#include "packet/inner.h"
+#include "wg/messages.h"
+
+namespace sinew::dataplane {
+namespace {
+
+// What one segment of the plan takes in the arena at most.
+std::size_t sealed_size_limit(const packet::SplitPlan& plan) {
+  return plan.largest_segment + wg::kDataOverhead + wg::kPaddingSize;
+}
+
+std::size_t segments_left(const Parcel& parcel) {
+  return parcel.plan.segment_count - parcel.next_segment;
+}
+
+}  // namespace
+
+Sender::Sender(tun::Tun& tunnel, unsigned queue, Counters& counters)
+    : tunnel_(&tunnel),
+      tunnel_queue_(queue),
+      counters_(&counters),
+      queue_(Queue::Limits{.items = ParcelPool::kCount, .bytes = kMaxQueuedBytes}),
+      arena_(std::make_unique_for_overwrite<std::uint8_t[]>(kArenaBytes)) {
+  fresh_.reserve(kMaxReads);
+  pieces_.reserve(kMaxSegments);
+  runs_.reserve(kMaxSegments);
+  items_.reserve(kMaxSegments);
+  messages_.reserve(kMaxMessages);
+  run_of_message_.reserve(kMaxMessages);
+}
+
+void Sender::set_ports(udp::UdpPair* ports) {
+  ports_ = ports;
+  unsent_ = 0;
+}
+
+bool Sender::turn(SharedDevice& shared, MonoTime now) {
+  if (is_blocked()) {
+    transmit();
+    if (is_blocked()) return true;
+  }
+  if (!read()) return false;
+  if (ports_ == nullptr) drop_fresh();
+  if (fresh_.empty() && !has_backlog()) return true;
+  {
+    const os::MutexLock lock(shared.mutex);
+    plan(shared.device, now);
+  }
+  if (runs_.empty()) return true;
+  seal();
+  transmit();
+  const os::MutexLock lock(shared.mutex);
+  settle(shared.device, now);
+  return true;
+}
+
+// ---------------------------------------------------------------------------------------- read
+
+bool Sender::read() {
+  fresh_.clear();
+  while (fresh_.size() < kMaxReads) {
+    if (pool_.read_room().empty()) make_room();
+    const ByteSpan room = pool_.read_room();
+    if (room.empty()) return true;
+    const auto size = tunnel_->read(tunnel_queue_, room);
+    if (!size) return size.error().kind != ErrorKind::kNotFound;
+    if (!size->has_value()) return true;
+    ++counters_->tunnel_reads;
+    accept(**size);
+  }
+  return true;
+}
+
+// A packet that cannot be what the kernel sends is dropped here; all others become a parcel.
+void Sender::accept(std::size_t size) {
+  if (size <= packet::kVnetHeaderSize) return counters_->count(Loss::kMalformedFromTunnel);
+  const ByteView bytes = pool_.read_room().first(size);
+  const auto inner = packet::parse_inner(bytes.subspan(packet::kVnetHeaderSize));
+  if (!inner) return counters_->count(Loss::kMalformedFromTunnel);
+  const auto plan = packet::plan_split(packet::VnetHeader::load(bytes.data()), *inner);
+  if (!plan) return counters_->count(Loss::kMalformedFromTunnel);
+  auto handle = pool_.keep(size);
+  if (!handle) {
+    make_room();
+    handle = pool_.keep(size);
+    if (!handle) return counters_->count(Loss::kQueueFull);
+  }
+  Parcel& parcel = pool_[*handle];
+  parcel.plan = *plan;
+  parcel.flow_hash = static_cast<std::uint32_t>(inner->flow_hash());
+  parcel.ds = packet::outer_ds(inner->ds);
+  fresh_.push_back(*handle);
+}
+
+void Sender::drop_fresh() {
+  for (const Handle handle : fresh_)
+    drop(handle, Loss::kNotRunning);
+  fresh_.clear();
+}
+
+void Sender::make_room() {
+  if (const auto victim = queue_.evict()) drop(victim->handle, Loss::kQueueFull);
+}
+
+// ---------------------------------------------------------------------------------------- plan
+
+void Sender::plan(wg::Device& device, MonoTime now) {
+  for (const Handle handle : fresh_)
+    enqueue(handle, device.allowed_ips());
+  choose();
+  make_runs(device, now);
+}
+
+void Sender::enqueue(Handle handle, const wg::AllowedIps& routes) {
+  Parcel& parcel = pool_[handle];
+  const std::uint8_t* packet = parcel.packet.data();
+  const bool is_v4 = packet[0] >> 4 == 4;
+  const auto peer = is_v4 ? routes.find_v4(packet + 16) : routes.find_v6(packet + 24);
+  if (!peer) return drop(handle, Loss::kNoRoute);
+  parcel.peer = *peer;
+  push(handle);
+}
+
+void Sender::push(Handle handle) {
+  const Parcel& parcel = pool_[handle];
+  const auto size = static_cast<std::uint32_t>(parcel.packet.size());
+  queue_.push({parcel.peer.value(), parcel.flow_hash, size, handle},
+              [this](const Queue::Item& victim) { drop(victim.handle, Loss::kQueueFull); });
+}
+
+// Takes parcels, or parts of one, until the turn has enough.
+void Sender::choose() {
+  pieces_.clear();
+  std::size_t segments = 0;
+  std::size_t bytes = 0;
+  while (segments < kMaxSegments && bytes < kEnoughBytes) {
+    if (!carried_) {
+      const auto next = queue_.pop();
+      if (!next) return;
+      carried_ = next->handle;
+    }
+    Parcel& parcel = pool_[*carried_];
+    const std::size_t each = sealed_size_limit(parcel.plan);
+    const std::size_t fitting = std::max<std::size_t>(1, (kArenaBytes - bytes) / each);
+    const std::size_t count = std::min({segments_left(parcel), kMaxSegments - segments, fitting});
+    const bool is_last = count == segments_left(parcel);
+    pieces_.push_back({.handle = *carried_,
+                       .first = parcel.next_segment,
+                       .count = static_cast<std::uint32_t>(count),
+                       .is_last = is_last});
+    parcel.next_segment += static_cast<std::uint32_t>(count);
+    segments += count;
+    bytes += count * each;
+    if (!is_last) return;
+    carried_.reset();
+  }
+}
+
+void Sender::make_runs(wg::Device& device, MonoTime now) {
+  runs_.clear();
+  for (std::size_t i = 0; i < pieces_.size();) {
+    Run run{.peer = pool_[pieces_[i].handle].peer,
+            .grant = {},
+            .first_piece = i,
+            .piece_count = 0,
+            .packets = 0};
+    while (i < pieces_.size() && pool_[pieces_[i].handle].peer == run.peer) {
+      run.packets += pieces_[i++].count;
+      ++run.piece_count;
+    }
+    const auto grant = device.begin_send(run.peer, run.packets, now);
+    if (!grant) {
+      refuse(run, grant.error());
+      continue;
+    }
+    run.grant = *grant;
+    runs_.push_back(run);
+  }
+}
+
+void Sender::refuse(const Run& run, wg::SendRefusal refusal) {
+  for (std::size_t i = 0; i < run.piece_count; ++i) {
+    const Piece& piece = pieces_[run.first_piece + i];
+    if (carried_ == piece.handle) carried_.reset();
+    pool_[piece.handle].next_segment = piece.first;
+    switch (refusal) {
+      case wg::SendRefusal::kNoSession: stage(piece.handle); break;
+      case wg::SendRefusal::kNoEndpoint: drop(piece.handle, Loss::kNoEndpoint); break;
+      case wg::SendRefusal::kUnknownPeer: drop(piece.handle, Loss::kNoRoute); break;
+      case wg::SendRefusal::kNotRunning: drop(piece.handle, Loss::kNotRunning); break;
+    }
+  }
+}
+
+void Sender::stage(Handle handle) {
+  const auto victim = staging_.add(pool_[handle].peer, handle);
+  if (victim) drop(*victim, Loss::kStagedFull);
+}
+
+void Sender::release_staged(wg::PeerId peer) {
+  staging_.take(peer, [this](Handle handle) { push(handle); });
+}
+
+void Sender::drop_staged(wg::PeerId peer) {
+  staging_.take(peer, [this](Handle handle) { drop(handle, Loss::kPeerUnreachable); });
+}
+
+void Sender::drop(Handle handle, Loss loss) {
+  counters_->count(loss, segments_left(pool_[handle]));
+  pool_.release(handle);
+}
+
+// ---------------------------------------------------------------------------------------- seal
+
+void Sender::seal() {
+  arena_used_ = 0;
+  messages_.clear();
+  run_of_message_.clear();
+  for (Run& run : runs_)
+    seal_run(run);
+  unsent_ = messages_.size();
+}
+
+void Sender::seal_run(Run& run) {
+  items_.clear();
+  std::uint64_t counter = run.grant.first_counter;
+  for (std::size_t i = 0; i < run.piece_count; ++i) {
+    const Piece& piece = pieces_[run.first_piece + i];
+    write_piece(piece, run, counter);
+    const std::uint8_t ds = pool_[piece.handle].ds;
+    for (std::size_t k = items_.size() - piece.count; k < items_.size(); ++k) {
+      const ByteSpan sealed = items_[k].sealed;
+      add_message(run, {sealed.data() - wg::kDataHeaderSize, sealed.size() + wg::kDataHeaderSize},
+                  ds);
+    }
+    if (piece.is_last) pool_.release(piece.handle);
+  }
+  run.grant.session->sending.seal_batch(items_);
+  counters_->packets_sealed += items_.size();
+}
+
+void Sender::write_piece(const Piece& piece, const Run& run, std::uint64_t& counter) {
+  const Parcel& parcel = pool_[piece.handle];
+  for (std::uint32_t i = 0; i < piece.count; ++i) {
+    std::uint8_t* const out = arena_.get() + arena_used_;
+    std::uint8_t* const plain = out + wg::kDataHeaderSize;
+    const std::size_t size =
+        packet::write_segment(parcel.plan, parcel.packet, piece.first + i, plain);
+    const std::size_t padded = wg::padded_size(size, mtu_);
+    std::memset(plain + size, 0, padded - size);
+    wg::DataHeader{run.grant.session->remote, counter}.store(out);
+    items_.push_back({.counter = counter++,
+                      .plain = {plain, padded},
+                      .sealed = {plain, padded + crypto::kAeadTagSize}});
+    arena_used_ += wg::kDataOverhead + padded;
+  }
+}
+
+// A datagram joins the train before it when it is as long as the others of it, or ends it when it
+// is shorter.
+void Sender::add_message(Run& run, ByteView datagram, std::uint8_t ds) {
+  run.wire_bytes += datagram.size();
+  const auto run_index = static_cast<std::uint32_t>(&run - runs_.data());
+  if (!messages_.empty() && run_of_message_.back() == run_index) {
+    udp::Outgoing& train = messages_.back();
+    const bool is_open = train.bytes.size() % train.segment_size == 0;
+    if (is_open && train.ds == ds && datagram.size() <= train.segment_size) {
+      train.bytes = {train.bytes.data(), train.bytes.size() + datagram.size()};
+      return;
+    }
+  }
+  messages_.push_back({.to = &run.grant.path.remote,
+                       .local = run.grant.path.local,
+                       .interface = run.grant.path.interface,
+                       .ds = ds,
+                       .segment_size = static_cast<std::uint16_t>(datagram.size()),
+                       .bytes = datagram});
+  run_of_message_.push_back(run_index);
+}
+
+// Sends what is unsent, as far as the sockets take it. Messages for one family stand together in
+// one call as long as the other family does not come between.
+void Sender::transmit() {
+  while (unsent_ > 0) {
+    const std::size_t first = messages_.size() - unsent_;
+    const bool is_v4 = messages_[first].to->address.is_v4();
+    std::size_t count = 1;
+    while (count < std::min(unsent_, udp::UdpPort::kMaxSendBatch) &&
+           messages_[first + count].to->address.is_v4() == is_v4)
+      ++count;
+    auto& port = is_v4 ? ports_->v4 : ports_->v6;
+    if (!port) {
+      counters_->count(Loss::kSendRefused, count);
+      unsent_ -= count;
+      continue;
+    }
+    const udp::SendReport report = port->send(std::span(messages_).subspan(first, count));
+    counters_->trains_sent += report.taken;
+    counters_->count(Loss::kSendRefused, std::popcount(report.dropped));
+    note_stale(report.stale_sources, first);
+    unsent_ -= report.taken;
+    if (!report.would_block) continue;
+    udp::Outgoing& next = messages_[first + report.taken];
+    next.bytes = next.bytes.subspan(report.bytes_of_next);
+    return;
+  }
+}
+
+void Sender::note_stale(std::uint64_t mask, std::size_t first) {
+  for (; mask != 0; mask &= mask - 1)
+    runs_[run_of_message_[first + static_cast<std::size_t>(std::countr_zero(mask))]]
+        .has_stale_source = true;
+}
+
+void Sender::send(const wg::Transmit& transmit) {
+  if (ports_ == nullptr) return;
+  auto& port = transmit.to.remote.address.is_v4() ? ports_->v4 : ports_->v6;
+  if (!port) return counters_->count(Loss::kSendRefused);
+  const udp::Outgoing message{.to = &transmit.to.remote,
+                              .local = transmit.to.local,
+                              .interface = transmit.to.interface,
+                              .ds = transmit.ds,
+                              .segment_size = 0,
+                              .bytes = transmit.bytes()};
+  const udp::SendReport report = port->send({&message, 1});
+  counters_->trains_sent += report.taken;
+  // The protocol repeats what matters.
+  if (report.taken == 0 || report.dropped != 0) counters_->count(Loss::kSendRefused);
+}
+
+// -------------------------------------------------------------------------------------- settle
+
+void Sender::settle(wg::Device& device, MonoTime now) {
+  for (const Run& run : runs_) {
+    device.finish_send(run.grant, run.packets, run.wire_bytes, true, now);
+    if (run.has_stale_source) device.forget_source(run.peer);
+  }
+}
+
+}  // namespace sinew::dataplane

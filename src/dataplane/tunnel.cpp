@@ -1,0 +1,220 @@
+#include "dataplane/tunnel.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <csignal>
+#include <utility>
+
+#include "wg/uapi.h"
+
+namespace sinew::dataplane {
+namespace {
+
+// A second worker pays when it has a core of its own beside the one of the program that the packets
+// are for; on two cores it only adds hand-overs.
+unsigned useful_workers() {
+  constexpr unsigned kCoresPerWorker = 2;
+  constexpr unsigned kMost = 4;
+  return std::clamp(std::thread::hardware_concurrency() / kCoresPerWorker, 1U, kMost);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Tunnel>> Tunnel::open(const TunnelOptions& options, Rng& rng,
+                                             const Clock& clock, const Log& log) {
+  const unsigned count = options.workers == 0 ? useful_workers() : options.workers;
+  os::SignalFd signals = TRY(os::SignalFd::open({SIGTERM, SIGINT, SIGUSR1}));
+  tun::Tun tun = TRY(tun::Tun::open(options.interface, {.queues = count}));
+  TRY(tun.change({.mtu = kDefaultMtu, .transmit_queue = kTransmitQueue}));
+  tun::LinkMonitor monitor = TRY(tun.monitor());
+  std::unique_ptr<Tunnel> tunnel(
+      new Tunnel(std::move(tun), std::move(monitor), std::move(signals), rng, clock, log));
+  TRY(tunnel->open_workers(count));
+  Tunnel* const self = tunnel.get();
+  tunnel->uapi_ = std::make_unique<UapiServer>(
+      TRY(UapiServer::open(options.uapi_folder, tunnel->interface(), tunnel->workers_[0]->poller(),
+                           kTokenUapi, [self](std::string_view request) {
+                             return self->answer(request);
+                           })));
+  return tunnel;
+}
+
+Tunnel::Tunnel(tun::Tun tun, tun::LinkMonitor monitor, os::SignalFd signals, Rng& rng,
+               const Clock& clock, const Log& log)
+    : tun_(std::move(tun)),
+      monitor_(std::move(monitor)),
+      signals_(std::move(signals)),
+      rng_(rng),
+      clock_(clock),
+      log_(log),
+      shared_(rng) {}
+
+Tunnel::~Tunnel() {
+  uapi_.reset();
+  order_all({.kind = Order::Kind::kStop});
+  for (std::thread& thread : threads_)
+    thread.join();
+}
+
+Result<> Tunnel::open_workers(unsigned count) {
+  for (unsigned queue = 0; queue < count; ++queue) {
+    workers_.push_back(TRY(Worker::open({.shared = &shared_,
+                                         .tunnel = &tun_,
+                                         .clock = &clock_,
+                                         .log = log_,
+                                         .seed = rng_.number<std::uint64_t>()},
+                                        queue)));
+    colleagues_.push_back(workers_.back().get());
+  }
+  for (const auto& worker : workers_)
+    worker->set_colleagues(colleagues_);
+  Worker& first = *workers_[0];
+  first.set_foreign_handler([this](const os::Poller::Event& event) { handle(event); });
+  TRY(first.poller().add(monitor_.fd(), os::Poller::Interest::kRead, kTokenLink));
+  return first.poller().add(signals_.fd(), os::Poller::Interest::kRead, kTokenSignals);
+}
+
+Result<> Tunnel::run() {
+  for (std::size_t i = 1; i < workers_.size(); ++i) {
+    threads_.emplace_back([this, worker = workers_[i].get()] {
+      if (const auto result = worker->run(); !result)
+        log_.error("a worker ended", {{"reason", result.error().message}});
+      workers_[0]->order({.kind = Order::Kind::kStop});
+    });
+  }
+  return workers_[0]->run();
+}
+
+// -------------------------------------------------------------------- what operates the interface
+
+void Tunnel::handle(const os::Poller::Event& event) {
+  if (event.token == kTokenLink) return handle_link();
+  if (event.token == kTokenSignals) return handle_signals();
+  if (uapi_ && uapi_->owns(event.token)) uapi_->handle(event);
+}
+
+void Tunnel::handle_link() {
+  const auto news = monitor_.news();
+  if (!news) return log_.error("lost sight of the interface", {{"reason", news.error().message}});
+  if (news->is_gone) {
+    log_.info("the interface was deleted", {{"interface", interface()}});
+    return order_all({.kind = Order::Kind::kStop});
+  }
+  if (news->mtu_changed) order_all({.kind = Order::Kind::kMtu, .number = news->now.mtu});
+  if (news->went_down) stop_link();
+  if (news->went_up && news->now.is_up) start_link();
+}
+
+void Tunnel::start_link() {
+  is_up_ = true;
+  if (const auto opened = open_ports(port_); !opened) {
+    log_.error("the link is up, but no packets can be sent", {{"reason", opened.error().message}});
+    return;
+  }
+  const os::MutexLock lock(shared_.mutex);
+  shared_.device.start(clock_.now());
+}
+
+void Tunnel::stop_link() {
+  is_up_ = false;
+  bound_port_ = 0;
+  order_all({.kind = Order::Kind::kPorts});
+  const os::MutexLock lock(shared_.mutex);
+  shared_.device.stop();
+}
+
+void Tunnel::handle_signals() {
+  while (const auto signal = signals_.read()) {
+    if (signal->number == SIGUSR1) {
+      log_counters();
+    } else {
+      order_all({.kind = Order::Kind::kStop});
+    }
+  }
+}
+
+void Tunnel::order_all(const Order& order) {
+  for (const auto& worker : workers_)
+    worker->order(order);
+}
+
+// New sockets for every worker; the old ones close when the workers have taken them.
+Result<> Tunnel::open_ports(std::uint16_t port) {
+  auto first = std::make_shared<udp::UdpPair>(TRY(udp::open_pair(port, {.fwmark = fwmark_})));
+  std::vector<std::shared_ptr<udp::UdpPair>> pairs = {first};
+  while (pairs.size() < workers_.size()) {
+    auto sibling = std::make_shared<udp::UdpPair>();
+    if (first->v4) sibling->v4 = TRY(first->v4->open_sibling());
+    if (first->v6) sibling->v6 = TRY(first->v6->open_sibling());
+    pairs.push_back(std::move(sibling));
+  }
+  bound_port_ = first->port();
+  for (std::size_t i = 0; i < workers_.size(); ++i)
+    workers_[i]->order({.kind = Order::Kind::kPorts, .ports = std::move(pairs[i])});
+  return {};
+}
+
+// --------------------------------------------------------------------------------------- requests
+
+std::string Tunnel::answer(std::string_view request) {
+  if (request == "get=1\n\n") return get();
+  if (request == "counters=1\n\n") return get_counters();
+  if (request.starts_with("set=1\n")) return set(request.substr(request.find('\n') + 1));
+  return fmt::format("errno={}\n\n", wg::kUapiProtocolError);
+}
+
+std::string Tunnel::get() {
+  const os::MutexLock lock(shared_.mutex);
+  const std::uint16_t port = bound_port_ != 0 ? bound_port_ : port_;
+  return wg::format_get(shared_.device, port, fwmark_) + "errno=0\n\n";
+}
+
+std::string Tunnel::set(std::string_view request) {
+  const auto edit = wg::parse_set(request);
+  if (!edit) {
+    log_.warning("a configuration was refused", {{"reason", edit.error().message}});
+    return fmt::format("errno={}\n\n", edit.error().number);
+  }
+  if (edit->listen_port && (*edit->listen_port != port_ || *edit->listen_port == 0)) {
+    if (is_up_) {
+      if (const auto opened = open_ports(*edit->listen_port); !opened) {
+        log_.warning("the port cannot be used", {{"reason", opened.error().message}});
+        return fmt::format("errno={}\n\n", wg::kUapiAddressInUse);
+      }
+    }
+    port_ = *edit->listen_port;
+  }
+  if (edit->fwmark) {
+    fwmark_ = *edit->fwmark;
+    order_all({.kind = Order::Kind::kFwmark, .number = fwmark_});
+  }
+  const os::MutexLock lock(shared_.mutex);
+  wg::apply(*edit, shared_.device, clock_.now());
+  return "errno=0\n\n";
+}
+
+std::string Tunnel::get_counters() {
+  Counters sum;
+  for (const auto& worker : workers_)
+    sum += worker->published_counters();
+  std::string text = fmt::format(
+      "workers={}\nturns={}\ntunnel_reads={}\npackets_sealed={}\ntrains_sent={}\n"
+      "trains_received={}\npackets_opened={}\ntunnel_writes={}\n",
+      workers_.size(), sum.turns, sum.tunnel_reads, sum.packets_sealed, sum.trains_sent,
+      sum.trains_received, sum.packets_opened, sum.tunnel_writes);
+  for (std::size_t i = 0; i < sum.lost.size(); ++i)
+    text += fmt::format("lost_{}={}\n", name_of(static_cast<Loss>(i)), sum.lost[i]);
+  const os::MutexLock lock(shared_.mutex);
+  for (std::size_t i = 0; i < wg::kDropCount; ++i) {
+    const auto drop = static_cast<wg::Drop>(i);
+    text += fmt::format("dropped_{}={}\n", name_of(drop), shared_.device.counters().dropped(drop));
+  }
+  return text + "errno=0\n\n";
+}
+
+void Tunnel::log_counters() {
+  log_.info("counters", {{"counters", get_counters()}});
+}
+
+}  // namespace sinew::dataplane

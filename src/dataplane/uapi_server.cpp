@@ -1,0 +1,149 @@
+#include "dataplane/uapi_server.h"
+
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <utility>
+
+#include "base/secret.h"
+#include "os/error.h"
+#include "os/unix_socket.h"
+
+namespace sinew::dataplane {
+namespace {
+
+constexpr std::size_t kReadBytes = 64 << 10;
+constexpr mode_t kFolderMode = 0700;
+constexpr mode_t kSocketMode = 0600;
+
+void wipe_text(std::string& text) {
+  wipe({reinterpret_cast<std::uint8_t*>(text.data()), text.size()});
+  text.clear();
+}
+
+// A string that grows leaves a copy of what it held behind; this one wipes it.
+void append_wiping(std::string& text, ByteView bytes) {
+  if (text.size() + bytes.size() > text.capacity()) {
+    std::string larger;
+    larger.reserve(2 * (text.size() + bytes.size()));
+    larger = text;
+    wipe_text(text);
+    text = std::move(larger);
+  }
+  text.append(as_text(bytes));
+}
+
+Result<> make_folder(const std::string& folder) {
+  if (::mkdir(folder.c_str(), kFolderMode) == 0 || errno == EEXIST) return {};
+  return os::system_error("make the folder " + folder);
+}
+
+}  // namespace
+
+Result<UapiServer> UapiServer::open(const std::string& folder, const std::string& interface,
+                                    os::Poller& poller, std::uint64_t first_token,
+                                    Handler handler) {
+  TRY(make_folder(folder));
+  std::string path = folder + "/" + interface + ".sock";
+  os::Fd listener = TRY(os::listen_unix(path, kSocketMode));
+  TRY(poller.add(listener, os::Poller::Interest::kRead, first_token));
+  return UapiServer(std::move(listener), std::move(path), poller, first_token, std::move(handler));
+}
+
+UapiServer::UapiServer(os::Fd listener, std::string path, os::Poller& poller,
+                       std::uint64_t first_token, Handler handler)
+    : listener_(std::move(listener)),
+      path_(std::move(path)),
+      poller_(&poller),
+      first_token_(first_token),
+      handler_(std::move(handler)) {}
+
+UapiServer::~UapiServer() {
+  if (!listener_.is_open()) return;
+  for (Connection& connection : connections_)
+    close(connection);
+  ::unlink(path_.c_str());
+}
+
+void UapiServer::handle(const os::Poller::Event& event) {
+  if (event.token == first_token_) return accept();
+  Connection& connection = connections_[event.token - first_token_ - 1];
+  if (connection.fd.is_open()) serve(connection, event.token);
+}
+
+void UapiServer::accept() {
+  os::Fd fd(os::retry_interrupted([&] {
+    return ::accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  }));
+  if (!fd.is_open()) return;
+  for (std::size_t i = 0; i < connections_.size(); ++i) {
+    if (connections_[i].fd.is_open()) continue;
+    const std::uint64_t token = first_token_ + 1 + i;
+    if (!poller_->add(fd, os::Poller::Interest::kRead, token)) return;
+    connections_[i].fd = std::move(fd);
+    return;
+  }
+}
+
+void UapiServer::serve(Connection& connection, std::uint64_t token) {
+  const bool had_answer = !connection.answer.empty();
+  if (!had_answer && !read_request(connection)) return close(connection);
+  do {
+    if (!write_answer(connection)) return close(connection);
+    if (!connection.answer.empty()) break;
+    answer_requests(connection);
+  } while (!connection.answer.empty());
+  const bool has_answer = !connection.answer.empty();
+  if (has_answer == had_answer) return;
+  const auto interest = has_answer ? os::Poller::Interest::kWrite : os::Poller::Interest::kRead;
+  if (!poller_->modify(connection.fd, interest, token)) close(connection);
+}
+
+bool UapiServer::read_request(Connection& connection) {
+  std::array<std::uint8_t, kReadBytes> bytes;
+  const auto size = os::read_some(connection.fd, bytes);
+  if (!size) return false;
+  if (!size->has_value()) return true;
+  if (**size == 0 || connection.request.size() + **size > kMaxRequestBytes) return false;
+  append_wiping(connection.request, ByteView(bytes).first(**size));
+  wipe(ByteSpan(bytes).first(**size));
+  return true;
+}
+
+// The first complete request; the rest of what was read waits until its answer is written.
+void UapiServer::answer_requests(Connection& connection) {
+  const std::size_t end = connection.request.find("\n\n", connection.searched);
+  if (end == std::string::npos) {
+    connection.searched = connection.request.empty() ? 0 : connection.request.size() - 1;
+    return;
+  }
+  const std::string_view request = std::string_view(connection.request).substr(0, end + 2);
+  connection.answer = handler_(request);
+  connection.written = 0;
+  connection.searched = 0;
+  wipe({reinterpret_cast<std::uint8_t*>(connection.request.data()), request.size()});
+  connection.request.erase(0, request.size());
+}
+
+bool UapiServer::write_answer(Connection& connection) {
+  while (connection.written < connection.answer.size()) {
+    const auto rest = as_bytes(connection.answer).subspan(connection.written);
+    const auto size = os::write_some(connection.fd, rest);
+    if (!size) return false;
+    if (!size->has_value()) return true;
+    connection.written += **size;
+  }
+  wipe_text(connection.answer);
+  return true;
+}
+
+void UapiServer::close(Connection& connection) {
+  if (!connection.fd.is_open()) return;
+  static_cast<void>(poller_->remove(connection.fd));
+  wipe_text(connection.request);
+  wipe_text(connection.answer);
+  connection = {};
+}
+
+}  // namespace sinew::dataplane

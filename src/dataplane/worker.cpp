@@ -1,0 +1,164 @@
+#include "dataplane/worker.h"
+
+#include <array>
+#include <utility>
+
+namespace sinew::dataplane {
+
+Result<std::unique_ptr<Worker>> Worker::open(const Surroundings& surroundings, unsigned queue) {
+  os::Poller poller = TRY(os::Poller::create());
+  os::EventFd wake = TRY(os::EventFd::create());
+  std::unique_ptr<Worker> worker(
+      new Worker(surroundings, queue, std::move(poller), std::move(wake)));
+  TRY(worker->watch());
+  return worker;
+}
+
+Worker::Worker(const Surroundings& surroundings, unsigned queue, os::Poller poller,
+               os::EventFd wake)
+    : around_(surroundings),
+      queue_(queue),
+      poller_(std::move(poller)),
+      orders_(std::move(wake), kMaxOrders),
+      receiver_(*surroundings.tunnel, queue, counters_, surroundings.seed),
+      sender_(*surroundings.tunnel, queue, counters_) {}
+
+Result<> Worker::watch() {
+  TRY(poller_.add(orders_.fd(), os::Poller::Interest::kRead, kTokenOrders));
+  watches_tunnel_ = true;
+  return poller_.add(around_.tunnel->queue(queue_), os::Poller::Interest::kRead, kTokenTunnel);
+}
+
+void Worker::order(Order order) {
+  static_cast<void>(orders_.post(std::move(order)));
+}
+
+Result<> Worker::run() {
+  std::array<os::Poller::Event, os::Poller::kMaxEvents> room;
+  while (!is_stopping_) {
+    const bool is_busy = sender_.has_backlog() && !sender_.is_blocked();
+    const auto events = TRY(poller_.wait(room, is_busy ? MonoTime() : deadline_));
+    now_ = around_.clock->now();
+    turn(events);
+  }
+  return {};
+}
+
+void Worker::turn(std::span<const os::Poller::Event> events) {
+  ++counters_.turns;
+  const WallTime wall = around_.clock->wall_now();
+  for (const os::Poller::Event& event : events) {
+    if (event.token == kTokenV4 && ports_ && ports_->v4)
+      receiver_.turn(*ports_->v4, *around_.shared, now_, wall);
+    if (event.token == kTokenV6 && ports_ && ports_->v6)
+      receiver_.turn(*ports_->v6, *around_.shared, now_, wall);
+    if (event.token == kTokenOrders) carry_out_orders();
+    if (event.token >= kFirstForeignToken && handle_foreign_) handle_foreign_(event);
+  }
+  collect_events();
+  const bool is_there = sender_.turn(*around_.shared, now_);
+  settle();
+  watch_writability();
+  if (!is_there || receiver_.is_tunnel_gone()) is_stopping_ = true;
+}
+
+// ------------------------------------------------------------------------------------- orders
+
+void Worker::carry_out_orders() {
+  for (Order& order : orders_.drain()) {
+    switch (order.kind) {
+      case Order::Kind::kEvent: tell(order.event); break;
+      case Order::Kind::kPorts: take_ports(std::move(order.ports)); break;
+      case Order::Kind::kMtu: sender_.set_mtu(order.number); break;
+      case Order::Kind::kStop: is_stopping_ = true; break;
+      case Order::Kind::kFwmark:
+        if (!ports_) break;
+        for (auto* port : {&ports_->v4, &ports_->v6})
+          if (*port) static_cast<void>((*port)->set_fwmark(order.number));
+    }
+  }
+}
+
+void Worker::take_ports(std::shared_ptr<udp::UdpPair> ports) {
+  if (ports_) {
+    if (ports_->v4) static_cast<void>(poller_.remove(ports_->v4->fd()));
+    if (ports_->v6) static_cast<void>(poller_.remove(ports_->v6->fd()));
+  }
+  ports_ = std::move(ports);
+  sender_.set_ports(ports_.get());
+  waits_for_room_ = false;
+  watch_tunnel(true);
+  if (!ports_) return;
+  const auto watch_port = [this](const std::optional<udp::UdpPort>& port, Token token) {
+    if (port) static_cast<void>(poller_.add(port->fd(), os::Poller::Interest::kRead, token));
+  };
+  watch_port(ports_->v4, kTokenV4);
+  watch_port(ports_->v6, kTokenV6);
+}
+
+void Worker::tell(const wg::Event& event) {
+  switch (event.kind) {
+    case wg::Event::Kind::kSessionReady: sender_.release_staged(event.peer); break;
+    case wg::Event::Kind::kPeerUnreachable: sender_.drop_staged(event.peer); break;
+    case wg::Event::Kind::kEndpointMoved: break;
+  }
+}
+
+// What the device has to tell concerns the packets that wait in every worker.
+void Worker::collect_events() {
+  events_.clear();
+  {
+    const os::MutexLock lock(around_.shared->mutex);
+    while (auto event = around_.shared->device.next_event())
+      events_.push_back(*event);
+  }
+  for (const wg::Event& event : events_) {
+    tell(event);
+    for (Worker* colleague : colleagues_)
+      if (colleague != this) colleague->order({.kind = Order::Kind::kEvent, .event = event});
+  }
+}
+
+// ------------------------------------------------------------------------------------- settle
+
+void Worker::settle() {
+  transmits_.clear();
+  {
+    const os::MutexLock lock(around_.shared->mutex);
+    wg::Device& device = around_.shared->device;
+    if (device.deadline() <= now_) device.expire(now_, around_.clock->wall_now());
+    while (auto transmit = device.next_transmit(now_))
+      transmits_.push_back(*transmit);
+    deadline_ = device.deadline();
+    published_ = counters_;
+  }
+  for (const wg::Transmit& transmit : transmits_)
+    sender_.send(transmit);
+}
+
+// A full socket is watched until it takes more, and until then nothing more is taken from the
+// tunnel.
+void Worker::watch_writability() {
+  if (sender_.is_blocked() == waits_for_room_ || !ports_) return;
+  waits_for_room_ = sender_.is_blocked();
+  const auto interest =
+      waits_for_room_ ? os::Poller::Interest::kReadAndWrite : os::Poller::Interest::kRead;
+  if (ports_->v4) static_cast<void>(poller_.modify(ports_->v4->fd(), interest, kTokenV4));
+  if (ports_->v6) static_cast<void>(poller_.modify(ports_->v6->fd(), interest, kTokenV6));
+  watch_tunnel(!waits_for_room_);
+}
+
+void Worker::watch_tunnel(bool is_watched) {
+  if (is_watched == watches_tunnel_) return;
+  watches_tunnel_ = is_watched;
+  const os::Fd& fd = around_.tunnel->queue(queue_);
+  if (!is_watched) return static_cast<void>(poller_.remove(fd));
+  static_cast<void>(poller_.add(fd, os::Poller::Interest::kRead, kTokenTunnel));
+}
+
+Counters Worker::published_counters() {
+  const os::MutexLock lock(around_.shared->mutex);
+  return published_;
+}
+
+}  // namespace sinew::dataplane
