@@ -101,9 +101,7 @@ class Tun {
   Result<> set_up(bool up = true) { return change({.up = up}); }
   // In packets or super-packets; 500 by default in the kernel.
   Result<> set_transmit_queue(std::uint32_t packets) { return change({.transmit_queue = packets}); }
-  Result<> change(const LinkSettings& settings) {
-    return rtnetlink_.change_link(index_, settings);
-  }
+  Result<> change(const LinkSettings& settings) { return rtnetlink_.change_link(index_, settings); }
   // The address is ours and the rest of the prefix is behind the interface. No error if it is there
   // already.
   Result<> add_address(const IpAddress& address, unsigned prefix_length) {
@@ -118,7 +116,8 @@ class Tun {
     Counters counters;
   };
 
-  Tun(std::string name, Rtnetlink rtnetlink) : name_(std::move(name)), rtnetlink_(std::move(rtnetlink)) {}
+  Tun(std::string name, Rtnetlink rtnetlink)
+      : name_(std::move(name)), rtnetlink_(std::move(rtnetlink)) {}
 
   std::string name_;
   std::uint32_t index_ = 0;
