@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <utility>
 
 #include "base/ip.h"
 #include "base/result.h"
@@ -27,6 +28,7 @@ class Rtnetlink {
 
  private:
   explicit Rtnetlink(os::Fd socket) : socket_(std::move(socket)) {}
+  // The interface told, or nothing for a plain acknowledgement.
   Result<std::optional<Link>> ask(NetlinkRequest request);
 
   os::Fd socket_;
@@ -62,6 +64,8 @@ class LinkMonitor {
   LinkMonitor(os::Fd socket, Rtnetlink rtnetlink, Link link)
       : socket_(std::move(socket)), rtnetlink_(std::move(rtnetlink)), link_(std::move(link)) {}
   void take(const Link& now, LinkNews& news);
+  void lose(LinkNews& news);
+  void read_messages(ByteView bytes, LinkNews& news);
   Result<> ask_again(LinkNews& news);
 
   os::Fd socket_;

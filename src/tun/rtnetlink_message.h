@@ -41,7 +41,7 @@ struct LinkSettings {
   std::optional<std::uint32_t> gso_max_segments = {};
 };
 
-// A request. Bytes that do not fit are a failure, which is a bug: see written().
+// A request. All kinds fit kMaxBytes.
 class NetlinkRequest {
  public:
   static constexpr std::size_t kMaxBytes = 256;
@@ -57,7 +57,7 @@ class NetlinkRequest {
  private:
   NetlinkRequest(std::uint16_t type, std::uint16_t flags);
   void attribute(std::uint16_t type, ByteView payload);
-  void attribute_u32(std::uint16_t type, std::uint32_t value);
+  void attribute_u32(std::uint16_t type, const std::optional<std::uint32_t>& value);
   ByteSpan append(std::size_t size);
 
   std::array<std::uint8_t, kMaxBytes> bytes_{};
@@ -74,7 +74,7 @@ struct NetlinkMessage {
 // Takes the first message off `rest`; nothing at the end, or when what is there is no message.
 std::optional<NetlinkMessage> next_message(ByteView& rest);
 
-// Of RTM_NEWLINK and RTM_DELLINK.
+// Of RTM_NEWLINK and RTM_DELLINK; nothing when it is malformed, or about a port of a bridge.
 std::optional<Link> parse_link(ByteView payload);
 
 // Of NLMSG_ERROR: the errno number; 0 is an acknowledgement.

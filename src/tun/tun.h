@@ -68,7 +68,7 @@ class Tun {
   struct Counters {
     std::uint64_t refused_down = 0;     // the interface is down
     std::uint64_t refused_invalid = 0;  // no IP packet, or a vnet header that does not fit it
-    std::uint64_t refused_other = 0;    // no memory, …
+    std::uint64_t refused_other = 0;    // no memory, a queue that is not active, …
   };
 
   // A new interface, down and without addresses. In "sinew%d" the kernel puts the first number
@@ -84,7 +84,7 @@ class Tun {
   unsigned queue_count() const { return static_cast<unsigned>(queues_.size()); }
   const os::Fd& queue(unsigned queue) const { return queues_[queue].fd; }
   const Counters& counters(unsigned queue) const { return queues_[queue].counters; }
-  // A queue that is not active gets no packets. Only with several queues.
+  // A queue that is not active gets no packets and takes none. Only with several queues.
   Result<> set_active(unsigned queue, bool active);
 
   // One packet, the vnet header first if there is one; nothing when none waits. `out` has room for
@@ -101,9 +101,7 @@ class Tun {
   Result<> set_up(bool up = true) { return change({.up = up}); }
   // In packets or super-packets; 500 by default in the kernel.
   Result<> set_transmit_queue(std::uint32_t packets) { return change({.transmit_queue = packets}); }
-  Result<> change(const LinkSettings& settings) {
-    return rtnetlink_.change_link(index_, settings);
-  }
+  Result<> change(const LinkSettings& settings) { return rtnetlink_.change_link(index_, settings); }
   // The address is ours and the rest of the prefix is behind the interface. No error if it is there
   // already.
   Result<> add_address(const IpAddress& address, unsigned prefix_length) {
@@ -116,9 +114,14 @@ class Tun {
   struct Queue {
     os::Fd fd;
     Counters counters;
+    bool is_active = true;
   };
 
-  Tun(std::string name, Rtnetlink rtnetlink) : name_(std::move(name)), rtnetlink_(std::move(rtnetlink)) {}
+  Result<> attach(os::Fd device, unsigned flags);
+  Result<> set_up_vnet_header();
+  static WriteOutcome refuse(Counters& counters, int error);
+  Tun(std::string name, Rtnetlink rtnetlink)
+      : name_(std::move(name)), rtnetlink_(std::move(rtnetlink)) {}
 
   std::string name_;
   std::uint32_t index_ = 0;

@@ -15,6 +15,8 @@
 #include "base/bytes.h"
 #include "base/ip.h"
 
+struct mmsghdr;
+
 namespace sinew::udp {
 
 // Datagrams that arrived one behind the other on one way, or a single one. All have
@@ -50,7 +52,6 @@ class ReceiveRing {
     bool huge_pages = false;  // asks the kernel: faster under load, and 2 MiB are never given back
   };
 
-  // Options by value everywhere: `ReceiveRing ring({.messages = 16})`.
   explicit ReceiveRing(const Options& options);
   ReceiveRing(ReceiveRing&&) noexcept;
   ReceiveRing& operator=(ReceiveRing&&) noexcept;
@@ -61,6 +62,11 @@ class ReceiveRing {
  private:
   friend class UdpPort;
   struct State;
+
+  // For recvmmsg(2), and what it put into the first `received` of them.
+  std::span<mmsghdr> headers();
+  std::span<Datagrams> collect(std::size_t received, std::uint64_t& truncated);
+
   std::unique_ptr<State> state_;
 };
 

@@ -42,14 +42,14 @@ struct Options {
 struct Outgoing {
   const Endpoint* to = nullptr;
   // Of ours, which it leaves from, when not unspecified; of the same family as `to`.
-  IpAddress local;
+  IpAddress local = {};
   // It leaves by, when not 0, whatever the routes say.
   std::uint32_t interface = 0;
   std::uint8_t ds = 0;
   // Every datagram but the last has this many bytes; 0: `bytes` is one datagram. A train may have
   // any length: the port sends it in as many pieces as the kernel's limits ask for.
   std::uint16_t segment_size = 0;
-  ByteView bytes;
+  ByteView bytes = {};
 };
 
 // What became of the span handed to send(). Bit i of a mask stands for message i.
@@ -71,14 +71,14 @@ struct Features {
 };
 
 struct Counters {
-  std::uint64_t received_truncated = 0;     // longer than a message of the ring: dropped
-  std::uint64_t receive_errors = 0;         // reported by recvmmsg(2), nothing lost
-  std::uint64_t asynchronous_errors = 0;    // of datagrams long gone, reported to a later send
-  std::uint64_t segmentation_refused = 0;   // trains sent as single datagrams after an attempt
-  std::uint64_t stale_sources = 0;          // sent without the source address asked for
-  std::uint64_t send_dropped = 0;           // messages the kernel does not take at all
-  std::uint64_t send_would_block = 0;       // times the socket was full
-  int last_send_error = 0;                  // errno of the last drop
+  std::uint64_t received_truncated = 0;    // longer than a message of the ring: dropped
+  std::uint64_t receive_errors = 0;        // reported by recvmmsg(2), nothing lost
+  std::uint64_t asynchronous_errors = 0;   // of datagrams long gone, reported to a later send
+  std::uint64_t segmentation_refused = 0;  // trains sent as single datagrams after an attempt
+  std::uint64_t stale_sources = 0;         // sent without the source address asked for
+  std::uint64_t send_dropped = 0;          // messages the kernel does not take at all
+  std::uint64_t send_would_block = 0;      // times the socket was full
+  int last_send_error = 0;                 // errno of the last drop
 };
 
 class UdpPort {
