@@ -303,7 +303,7 @@ void Sender::transmit() {
     }
     const udp::SendReport report = port->send(std::span(messages_).subspan(first, count));
     counters_->trains_sent += report.taken;
-    counters_->count(Loss::kSendRefused, std::popcount(report.dropped));
+    counters_->count(Loss::kSendRefused, static_cast<unsigned>(std::popcount(report.dropped)));
     note_stale(report.stale_sources, first);
     unsent_ -= report.taken;
     if (!report.would_block) continue;

@@ -6,6 +6,7 @@
 #include <csignal>
 #include <utility>
 
+#include "os/netif.h"
 #include "wg/uapi.h"
 
 namespace sinew::dataplane {
@@ -158,40 +159,35 @@ Result<> Tunnel::open_ports(std::uint16_t port) {
 // --------------------------------------------------------------------------------------- requests
 
 std::string Tunnel::answer(std::string_view request) {
-  if (request == "get=1\n\n") return get();
   if (request == "counters=1\n\n") return get_counters();
-  if (request.starts_with("set=1\n")) return set(request.substr(request.find('\n') + 1));
-  return fmt::format("errno={}\n\n", wg::kUapiProtocolError);
+  const auto operation = wg::uapi::operation_of(request);
+  if (!operation) return wg::uapi::format_errno(wg::uapi::errno_of(operation.error().kind));
+  if (*operation == wg::uapi::Operation::kGet) return get();
+  const auto changed = set(request);
+  if (changed) return wg::uapi::format_errno(wg::uapi::Errno::kNone);
+  log_.warning("a configuration was refused", {{"reason", changed.error().message}});
+  return wg::uapi::format_errno(wg::uapi::errno_of(changed.error().kind));
 }
 
 std::string Tunnel::get() {
+  std::string text;
   const os::MutexLock lock(shared_.mutex);
-  const std::uint16_t port = bound_port_ != 0 ? bound_port_ : port_;
-  return wg::format_get(shared_.device, port, fwmark_) + "errno=0\n\n";
+  wg::uapi::format_get(shared_.device, bound_port_ != 0 ? bound_port_ : port_, fwmark_,
+                       [&text](std::string_view piece) { text += piece; });
+  return text;
 }
 
-std::string Tunnel::set(std::string_view request) {
-  const auto edit = wg::parse_set(request);
-  if (!edit) {
-    log_.warning("a configuration was refused", {{"reason", edit.error().message}});
-    return fmt::format("errno={}\n\n", edit.error().number);
+// The port first, because it may be taken: then nothing has changed.
+Result<> Tunnel::set(std::string_view request) {
+  const auto edit = TRY(wg::uapi::parse_set(request, os::interface_number));
+  if (edit.fwmark) fwmark_ = *edit.fwmark;
+  if (edit.listen_port && *edit.listen_port != port_) {
+    if (is_up_) TRY(open_ports(*edit.listen_port));
+    port_ = *edit.listen_port;
   }
-  if (edit->listen_port && (*edit->listen_port != port_ || *edit->listen_port == 0)) {
-    if (is_up_) {
-      if (const auto opened = open_ports(*edit->listen_port); !opened) {
-        log_.warning("the port cannot be used", {{"reason", opened.error().message}});
-        return fmt::format("errno={}\n\n", wg::kUapiAddressInUse);
-      }
-    }
-    port_ = *edit->listen_port;
-  }
-  if (edit->fwmark) {
-    fwmark_ = *edit->fwmark;
-    order_all({.kind = Order::Kind::kFwmark, .number = fwmark_});
-  }
+  if (edit.fwmark) order_all({.kind = Order::Kind::kFwmark, .number = fwmark_});
   const os::MutexLock lock(shared_.mutex);
-  wg::apply(*edit, shared_.device, clock_.now());
-  return "errno=0\n\n";
+  return wg::uapi::apply(edit, shared_.device, clock_.now());
 }
 
 std::string Tunnel::get_counters() {

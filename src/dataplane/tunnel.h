@@ -65,7 +65,7 @@ class Tunnel {
   void handle_link();
   void handle_signals();
   std::string answer(std::string_view request);
-  std::string set(std::string_view request);
+  Result<> set(std::string_view request);
   std::string get();
   std::string get_counters();
   Result<> open_ports(std::uint16_t port);

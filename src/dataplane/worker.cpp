@@ -127,7 +127,7 @@ void Worker::settle() {
     const os::MutexLock lock(around_.shared->mutex);
     wg::Device& device = around_.shared->device;
     if (device.deadline() <= now_) device.expire(now_, around_.clock->wall_now());
-    while (auto transmit = device.next_transmit(now_))
+    while (auto transmit = device.next_transmit())
       transmits_.push_back(*transmit);
     deadline_ = device.deadline();
     published_ = counters_;
