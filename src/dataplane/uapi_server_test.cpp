@@ -1,0 +1,125 @@
+#include "dataplane/uapi_server.h"
+
+#include <doctest/doctest.h>
+#include <sys/stat.h>
+
+#include <array>
+#include <vector>
+
+#include "os/clock.h"
+#include "os/unix_socket.h"
+#include "support/temp_dir.h"
+
+namespace sinew::dataplane {
+namespace {
+
+constexpr std::uint64_t kFirstToken = 100;
+
+struct Bench {
+  test::TempDir folder;
+  os::Poller poller = os::Poller::create().value();
+  std::vector<std::string> requests;
+  std::string answer = "errno=0\n\n";
+  UapiServer server =
+      UapiServer::open(folder.path() + "/wireguard", "wg0", poller, kFirstToken,
+                       [this](std::string_view request) {
+                         requests.emplace_back(request);
+                         return answer;
+                       })
+          .value();
+
+  os::Fd connect() { return os::connect_unix(folder.path() + "/wireguard/wg0.sock").value(); }
+  // Serves until nothing happens any more.
+  void serve() {
+    std::array<os::Poller::Event, os::Poller::kMaxEvents> room;
+    while (true) {
+      const auto events = poller.wait(room, MonoTime()).value();
+      if (events.empty()) return;
+      for (const os::Poller::Event& event : events) {
+        REQUIRE(server.owns(event.token));
+        server.handle(event);
+      }
+    }
+  }
+};
+
+std::string read_all(Bench& bench, const os::Fd& client) {
+  std::string text;
+  std::array<std::uint8_t, 4096> room;
+  while (true) {
+    const auto size = os::read_some(client, room).value();
+    if (size == 0U) return text + "<end>";
+    if (!size) {
+      bench.serve();
+      const auto more = os::read_some(client, room).value();
+      if (!more || *more == 0) return text;
+      text += as_text(ByteView(room).first(*more));
+      continue;
+    }
+    text += as_text(ByteView(room).first(*size));
+  }
+}
+
+void write(const os::Fd& client, std::string_view text) {
+  REQUIRE(os::write_some(client, as_bytes(text)).value() == text.size());
+}
+
+}  // namespace
+
+TEST_CASE("a request is answered when its empty line has come, whatever the pieces") {
+  Bench bench;
+  const os::Fd client = bench.connect();
+  for (const std::string_view piece : {"set=1\nlisten", "_port=1\n", "\nget=1\n", "\n"}) {
+    write(client, piece);
+    bench.serve();
+  }
+  CHECK(bench.requests == std::vector<std::string>{"set=1\nlisten_port=1\n\n", "get=1\n\n"});
+  CHECK(read_all(bench, client) == "errno=0\n\nerrno=0\n\n");
+}
+
+TEST_CASE("an answer larger than the socket arrives whole") {
+  Bench bench;
+  bench.answer = std::string(5 << 20, 'x') + "\n\n";
+  const os::Fd client = bench.connect();
+  write(client, "get=1\n\n");
+  bench.serve();
+  CHECK(read_all(bench, client) == bench.answer);
+}
+
+TEST_CASE("one connection too many is closed, and there is room again when one ends") {
+  Bench bench;
+  std::vector<os::Fd> clients;
+  for (std::size_t i = 0; i < UapiServer::kMaxConnections; ++i)
+    clients.push_back(bench.connect());
+  bench.serve();
+  const os::Fd refused = bench.connect();
+  CHECK(read_all(bench, refused).ends_with("<end>"));
+  clients.pop_back();
+  bench.serve();
+  const os::Fd accepted = bench.connect();
+  write(accepted, "get=1\n\n");
+  bench.serve();
+  CHECK(read_all(bench, accepted) == "errno=0\n\n");
+}
+
+TEST_CASE("the socket belongs to its owner alone and vanishes with the server") {
+  test::TempDir folder;
+  os::Poller poller = os::Poller::create().value();
+  const std::string path = folder.path() + "/wireguard";
+  struct stat info{};
+  {
+    const auto server = UapiServer::open(path, "wg0", poller, kFirstToken, nullptr);
+    REQUIRE(server);
+    REQUIRE(::stat((path + "/wg0.sock").c_str(), &info) == 0);
+    CHECK((info.st_mode & 07777) == 0600);
+    REQUIRE(::stat(path.c_str(), &info) == 0);
+    CHECK((info.st_mode & 07777) == 0700);
+    os::Poller other = os::Poller::create().value();
+    const auto second = UapiServer::open(path, "wg0", other, kFirstToken, nullptr);
+    REQUIRE_FALSE(second);
+    CHECK(second.error().kind == ErrorKind::kConflict);
+  }
+  CHECK(::stat((path + "/wg0.sock").c_str(), &info) != 0);
+}
+
+}  // namespace sinew::dataplane
