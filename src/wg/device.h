@@ -230,9 +230,10 @@ class Device {
 
   // device_data.cpp
   bool can_send(const Session* session, std::size_t packets, MonoTime now) const;
-  void note_sent(Peer& peer, std::size_t packets, std::size_t bytes, bool has_data, MonoTime now);
+  void note_sent(Peer& peer, std::size_t bytes, bool has_data, MonoTime now);
   void note_path(Peer& peer, const Path& from);
   void confirm_next(Peer& peer, MonoTime now, WallTime wall);
+  void settle_on_one(Peer& peer);
   void keep_fresh_when_receiving(Peer& peer, MonoTime now);
 
   // device_handshake.cpp

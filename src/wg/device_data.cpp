@@ -37,12 +37,12 @@ void Device::finish_send(const SendGrant& grant, std::size_t packets, std::size_
   now = steady(now);
   Session& session = *grant.session;
   if (packets > 0 && !session.is_revoked_) {
-    note_sent(existing(session.peer), packets, wire_bytes, has_data, now);
+    note_sent(existing(session.peer), wire_bytes, has_data, now);
   }
   unpin(session, 1);
 }
 
-void Device::note_sent(Peer& peer, std::size_t, std::size_t bytes, bool has_data, MonoTime now) {
+void Device::note_sent(Peer& peer, std::size_t bytes, bool has_data, MonoTime now) {
   peer.tx_bytes += bytes;
   peer.timers.packet_sent(now);
   if (has_data) peer.timers.data_sent(now);
@@ -82,6 +82,7 @@ bool Device::finish_receive(Session& session, const Path& from, std::size_t pack
   if (is_usable && packets > 0) {
     Peer& peer = existing(session.peer);
     if (&session == peer.next.get()) confirm_next(peer, now, wall);
+    if (&session == peer.previous.get()) settle_on_one(peer);
     keep_fresh_when_receiving(peer, now);
     note_path(peer, from);
     peer.rx_bytes += wire_bytes;
@@ -99,6 +100,17 @@ void Device::confirm_next(Peer& peer, MonoTime now, WallTime wall) {
   peer.previous = std::move(peer.current);
   peer.current = std::move(peer.next);
   complete_handshake(peer, false, now, wall);
+}
+
+// Two sides that called each other at once have two sessions, and each prefers its own. Both would
+// then renew at once, for ever, and lose what is under way each time. So the side with the greater
+// key goes over to the other's session, which the other side plainly uses.
+void Device::settle_on_one(Peer& peer) {
+  const Session* ours = peer.current.get();
+  const Session* theirs = peer.previous.get();
+  const bool is_double = ours != nullptr && ours->is_initiator && !theirs->is_initiator &&
+                         ours->born - theirs->born < kRekeyTimeout;
+  if (is_double && ourselves_->identity.public_key > peer.key) std::swap(peer.current, peer.previous);
 }
 
 // The initiator renews before the end, in time for a keepalive and a try that fails, even when it

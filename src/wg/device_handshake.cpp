@@ -268,7 +268,7 @@ void Device::send_keepalive(Peer& peer, MonoTime now) {
   session->sending.seal(crypto::nonce_of_counter(header.counter), {}, {},
                         std::span(transmit.buffer).subspan<kDataHeaderSize, kTagSize>());
   ++counters_.keepalives_sent;
-  note_sent(peer, 1, kKeepaliveSize, false, now);
+  note_sent(peer, kKeepaliveSize, false, now);
 }
 
 }  // namespace sinew::wg
