@@ -1,7 +1,7 @@
 // WireGuard as an object without I/O: handshakes, sessions, timers and peers of one interface.
-// Datagrams, time and randomness go in; datagrams, events and the next deadline come out. It follows
-// the whitepaper and, where that is silent, the Linux kernel; the differences are named where they
-// stand.
+// Datagrams, time and randomness go in; datagrams, events and the next deadline come out. It
+// follows the whitepaper and, where that is silent, the Linux kernel; the differences are named
+// where they stand.
 //
 // The loop around it:
 //
@@ -25,22 +25,24 @@
 //
 // Costs: begin and finish are O(1), allocate nothing and compute no keys; a handshake they call for
 // is made by expire(), for which they move deadline() to now. A turn costs O(log peers) for each
-// timer that is due and nothing for idle peers. Memory: O(peers); the tables of strangers' addresses
-// and the queue of transmits have bounds, Limits.
+// timer that is due and nothing for idle peers. Memory: O(peers); the tables of strangers'
+// addresses and the queue of transmits have bounds, Limits.
 //
 // What an attacker can do who has no key: nothing changes by what he sends. Without our public key
 // he gets no byte. With it, at most 64 bytes for 148 or 92 of his own, and the cost of one key
-// exchange for each initiation within Limits. He cannot make others wait, except those whose address
-// he shares.
+// exchange for each initiation within Limits. He cannot make others wait, except those whose
+// address he shares.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <expected>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <unordered_map>
 #include <vector>
 
 #include "base/bytes.h"
@@ -48,17 +50,24 @@
 #include "base/ip.h"
 #include "base/rng.h"
 #include "wg/allowed_ips.h"
+#include "wg/cookie.h"
 #include "wg/counters.h"
+#include "wg/deadline_heap.h"
 #include "wg/ids.h"
+#include "wg/index_table.h"
+#include "wg/limiter.h"
 #include "wg/messages.h"
+#include "wg/noise.h"
 #include "wg/path.h"
 #include "wg/session.h"
+#include "wg/timers.h"
 
 namespace sinew::wg {
 
 struct Peer;
 
-// A datagram that the device itself wants to send: a handshake message, a cookie reply, a keepalive.
+// A datagram that the device itself wants to send: a handshake message, a cookie reply, a
+// keepalive.
 struct Transmit {
   Path to;
   std::array<std::uint8_t, kMaxHandshakeSize> buffer{};
@@ -104,10 +113,13 @@ struct SendGrant {
   Path path;
 };
 
+// As many as a PeerId can tell apart.
+inline constexpr std::size_t kMaxPeers = (std::size_t{1} << 20) - 1;
+
 class Device {
  public:
   struct Limits {
-    std::size_t peers = std::size_t{1} << 20;
+    std::size_t peers = kMaxPeers;
     std::size_t transmits = 1024;       // that wait for the socket
     std::size_t sources = 16'384;       // whose handshakes are counted, by address
     std::uint32_t initiations = 1'000;  // a second from everybody without a cookie; and the burst
@@ -121,25 +133,25 @@ class Device {
   // No session is pinned any more.
   ~Device();
 
-  // Configuration. Takes effect at once: a session that the new configuration would not have made is
-  // forgotten.
+  // Configuration. Takes effect at once: a session that the new configuration would not have made
+  // is forgotten.
 
   // Forgets all sessions, and removes the peer that is ourselves, if there is one.
   void set_private_key(std::optional<PrivateKey> key, MonoTime now);
   const PrivateKey* private_key() const;
-  const std::optional<PublicKey>& public_key() const { return public_key_; }
+  std::optional<PublicKey> public_key() const;
 
   // The peer with this key, which is made if it is new. None if the key is our own or there are
   // Limits::peers already. A peer is its 32 bytes: another encoding of the same point is another
   // peer, and does not stand for this one.
   //
-  // The id is opaque: neither small nor in a row with others, and not given to another peer soon, so
-  // that what still waits for a removed peer does not go to a stranger.
+  // The id is opaque: neither small nor in a row with others, and not given to another peer soon,
+  // so that what still waits for a removed peer does not go to a stranger.
   std::optional<PeerId> add_peer(const PublicKey& key, MonoTime now);
   std::optional<PeerId> find_peer(const PublicKey& key) const;
   bool has_peer(PeerId id) const;
   void remove_peer(PeerId id);
-  std::size_t peer_count() const { return peer_count_; }
+  std::size_t peer_count() const;
   // f(PeerId) in no special order; `f` adds and removes nobody.
   void for_each_peer(const std::function<void(PeerId)>& f) const;
 
@@ -198,27 +210,31 @@ class Device {
     std::uint64_t seed;
     std::size_t operator()(const PublicKey& key) const;
   };
+  // What we are to those who call us.
+  struct Ourselves {
+    Identity identity;
+    CookieChecker cookies;
+  };
 
-  // device.cpp
+  // device.cpp: peers, sessions and events.
   MonoTime steady(MonoTime now);
   Peer* peer_of(PeerId id) const;
   Peer& existing(PeerId id) const;
-  void precompute(Peer& peer);
-  void forget_sessions(Peer& peer, bool is_revoked);
-  void forget_handshake(Peer& peer);
+  void precompute(Peer& peer) const;
   void retire(std::unique_ptr<Session> session, bool is_revoked);
-  void release(Session& session, std::uint32_t pins);
-  void raise(Peer& peer, Event::Kind kind);
-  void drop_event(Peer& peer);
+  void revoke_sessions(Peer& peer);
+  void forget_handshake(Peer& peer);
   void reschedule(Peer& peer);
+  void raise(Peer& peer, Event::Kind kind);
+  void drop_events(Peer& peer);
 
   // device_data.cpp
-  Session* usable_session(Peer& peer, std::size_t packets, MonoTime now) const;
-  void keep_fresh_when_sending(Peer& peer, const Session& session, MonoTime now);
-  void keep_fresh_when_receiving(Peer& peer, const Session& session, MonoTime now);
-  void confirm(Peer& peer, MonoTime now, WallTime wall);
-  void note_sent(Peer& peer, const Session& session, std::size_t bytes, bool has_data, MonoTime now);
-  void note_received(Peer& peer, const Path& from, std::size_t bytes, MonoTime now);
+  bool can_send(const Session* session, std::size_t packets, MonoTime now) const;
+  void note_sent(Peer& peer, std::size_t bytes, bool has_data, MonoTime now);
+  void note_path(Peer& peer, const Path& from);
+  void confirm_next(Peer& peer, MonoTime now, WallTime wall);
+  void settle_on_one(Peer& peer);
+  void keep_fresh_when_receiving(Peer& peer, MonoTime now);
 
   // device_handshake.cpp
   bool is_admitted(ByteView message, SessionIndex sender, const Path& from, MonoTime now);
@@ -226,18 +242,38 @@ class Device {
   void feed_initiation(ByteView message, const Path& from, MonoTime now);
   void feed_response(ByteView message, const Path& from, MonoTime now, WallTime wall);
   void feed_cookie(ByteView message, MonoTime now);
-  void respond(Peer& peer, class ReceivedInitiation& received, const Path& from, MonoTime now);
+  void respond(Peer& peer, Responder& responder, const Path& from, MonoTime now);
+  void adopt(Peer& peer, std::unique_ptr<Session> session, MonoTime now);
+  void complete_handshake(Peer& peer, bool has_to_confirm, MonoTime now, WallTime wall);
+  void expire_peer(Peer& peer, MonoTime now, WallTime wall);
+  void do_due(Peer& peer, PeerTimers::Due due, MonoTime now, WallTime wall);
+  void give_up(Peer& peer);
   void send_initiation(Peer& peer, MonoTime now, WallTime wall);
   void send_keepalive(Peer& peer, MonoTime now);
-  void adopt(Peer& peer, std::unique_ptr<Session> session, MonoTime now);
-  bool has_room() const { return transmit_count_ < transmits_.size(); }
-  Transmit& push_transmit(const Path& to, std::size_t size, std::uint8_t ds);
-  void expire_peer(Peer& peer, MonoTime now, WallTime wall);
-
-  struct Handshaking;  // identity, cookies and limits: device_state.h
+  template <typename Message>
+  void send_message(Peer& peer, const Message& message, MonoTime now);
+  bool has_room() const { return transmits_.size() < limits_.transmits; }
 
   Rng& rng_;
-  Limits limits_;
+  const Limits limits_;
+  std::optional<Ourselves> ourselves_;
+  bool is_running_ = false;
+  MonoTime last_now_;         // as steady() gave it
+  Duration clock_offset_{0};  // what steady() adds
+
+  std::vector<Slot> slots_;
+  std::deque<std::uint32_t> free_slots_;  // the one freed first is used first
+  std::unordered_map<PublicKey, PeerId, KeyHash> ids_;
+  AllowedIps allowed_ips_;
+  IndexTable indices_;
+  DeadlineHeap deadlines_;
+  HandshakeLimiter limiter_;
+  std::unique_ptr<Session> retired_;  // those that somebody has pinned still, in a list
+
+  std::deque<Transmit> transmits_;
+  Peer* first_with_event_ = nullptr;
+  Peer* last_with_event_ = nullptr;
+  Counters counters_;
 };
 
 }  // namespace sinew::wg

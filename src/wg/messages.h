@@ -1,11 +1,11 @@
 // The wire format of WireGuard and its limits (whitepaper sections 5.4 and 6.1). kind_of() is the
-// one gate for types and lengths: behind it nothing checks them again, and decoders stop the program
-// when they are handed what did not pass it. Integers are little endian. Pure values.
+// one gate for types and lengths: behind it nothing checks them again, and decoders stop the
+// program when they are handed what did not pass it. Integers are little endian. Pure values.
 //
-//     initiation  01 00 00 00 | sender 4 | ephemeral 32 | static 48 | timestamp 28 | mac1 16 | mac2 16
-//     response    02 00 00 00 | sender 4 | receiver 4 | ephemeral 32 | empty 16 | mac1 16 | mac2 16
-//     cookie      03 00 00 00 | receiver 4 | nonce 24 | cookie 32
-//     data        04 00 00 00 | receiver 4 | counter 8 | inner packet, padded | tag 16
+//     initiation  01 00 00 00 | sender 4 | ephemeral 32 | static 48 | timestamp 28 | mac1 16 | mac2
+//     16 response    02 00 00 00 | sender 4 | receiver 4 | ephemeral 32 | empty 16 | mac1 16 | mac2
+//     16 cookie      03 00 00 00 | receiver 4 | nonce 24 | cookie 32 data        04 00 00 00 |
+//     receiver 4 | counter 8 | inner packet, padded | tag 16
 #pragma once
 
 #include <array>

@@ -3,9 +3,9 @@
 // only after its packet was found authentic.
 //
 // A session is owned by its Device and changed only by the thread that may call it, but for the two
-// ciphers: they are const and have no state, so that other threads seal and open with them while the
-// session is pinned (device.h). A session that was replaced lives on until nobody has it pinned, then
-// its keys are wiped.
+// ciphers: they are const and have no state, so that other threads seal and open with them while
+// the session is pinned (device.h). A session that was replaced lives on until nobody has it
+// pinned, then its keys are wiped.
 #pragma once
 
 #include <cstdint>
