@@ -69,6 +69,13 @@ class FairQueue {
   const Item* front();
   std::optional<Item> pop();
 
+  // The item that would have to make room; nothing when none waits.
+  std::optional<Item> evict() {
+    chosen_flow_ = kNoIndex;
+    if (is_empty()) return std::nullopt;
+    return take(longest_flow());
+  }
+
   // Nothing of `owner` leaves until resume(), or until nothing of it waits any more. False when
   // nothing of it waits now.
   bool pause(std::uint32_t owner);

@@ -206,6 +206,13 @@ void Device::set_endpoint(PeerId id, const Endpoint& endpoint, MonoTime now) {
   reschedule(peer);
 }
 
+void Device::forget_source(PeerId id) {
+  Peer* const peer = peer_of(id);
+  if (peer == nullptr || !peer->path) return;
+  peer->path->local = {};
+  peer->path->interface = 0;
+}
+
 void Device::set_persistent_keepalive(PeerId id, Duration interval, MonoTime now) {
   now = steady(now);
   Peer& peer = existing(id);

@@ -158,6 +158,9 @@ class Device {
   // The peer exists, for these four.
   void set_preshared_key(PeerId id, const PresharedKey& key);
   void set_endpoint(PeerId id, const Endpoint& endpoint, MonoTime now);
+  // The address of ours that packets to the peer left from is no longer there: the kernel chooses
+  // another, until the peer is heard at one. Nothing if there is no such peer any more.
+  void forget_source(PeerId id);
   void set_persistent_keepalive(PeerId id, Duration interval, MonoTime now);
   PeerInfo info(PeerId id) const;
 
