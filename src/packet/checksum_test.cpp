@@ -9,20 +9,12 @@
 #include "base/rng.h"
 #include "packet/checksum_kernel.h"
 #include "support/hex.h"
+#include "support/packets.h"
 
 namespace sinew::packet {
 namespace {
 
-// RFC 1071 as it is written: numbers of two bytes, high one first, every carry brought round.
-std::uint16_t naive_sum(ByteView bytes) {
-  std::uint32_t sum = 0;
-  for (std::size_t i = 0; i < bytes.size(); i += 2) {
-    const std::uint8_t low = i + 1 < bytes.size() ? bytes[i + 1] : 0;
-    sum += static_cast<std::uint32_t>(bytes[i] << 8 | low);
-    if (sum > 0xffff) sum -= 0xffff;
-  }
-  return static_cast<std::uint16_t>(sum);
-}
+using test::naive_sum;
 
 // As it would stand in a header.
 std::uint16_t in_network_order(std::uint16_t folded) {

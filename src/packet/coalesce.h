@@ -9,7 +9,8 @@
 //
 // What is promised, whatever a peer sends:
 //   - Nothing is lost or invented: super-packets cut again are the packets that were given, but for
-//     IPv4 ids of zero, which count up then (the kernel has no way to say that they do not).
+//     IPv4 ids of zero, which count up then (the kernel has no way to say that they do not), and
+//     TCP checksums of 0xffff, which become the zero that they equal.
 //   - Packets of a flow never overtake each other. One that cannot join ends what is open of its
 //     flow; one that does not tell its ports (a fragment, an extension header) or has none ends all
 //     that is open between its two addresses.
@@ -81,8 +82,16 @@ class Coalescer {
   static constexpr std::size_t kSlots = 2 * kMaxPackets;  // a power of two
   static constexpr std::size_t kMostProbes = 8;
 
-  // The part of a candidate's headers that decides whether it joins; filled in by read_candidate().
-  struct Candidate;
+  // What a packet's headers say that decides whether it joins.
+  struct Candidate {
+    std::uint8_t* start;
+    std::uint32_t size;
+    std::uint32_t sequence;  // TCP
+    std::uint16_t headers;   // bytes of IP and transport header
+    std::uint16_t payload;
+    std::uint16_t id;  // IPv4
+    bool has_push;     // TCP
+  };
   struct Packet {
     std::uint8_t* start;
     std::uint32_t size;
@@ -91,39 +100,40 @@ class Coalescer {
   // One write to be: a packet that goes alone, or those that have joined it.
   struct Write {
     std::uint64_t flow_hash;
-    std::uint32_t address_hash;
-    std::uint32_t size;           // of the super-packet
+    std::uint32_t size;           // of all together
     std::uint32_t next_sequence;  // TCP
     std::uint16_t headers;        // bytes of IP and transport header
     std::uint16_t payload;        // bytes of the first payload: the segment size
-    std::uint16_t first;          // index of a packet
-    std::uint16_t last;
+    std::uint16_t first, last;    // packets
     std::uint16_t count;
     std::uint16_t next_id;       // IPv4
     std::uint8_t header_length;  // of the IP header
     bool is_v4;
     bool is_tcp;
-    bool is_verified;  // the first packet's checksums
+    bool counts_ids;   // IPv4
+    bool is_verified;  // the first packet
     bool ends_with_push;
   };
 
-  Write& begin_write(ByteSpan packet, const InnerPacket& inner, std::uint64_t flow_hash);
+  bool read_candidate(const InnerPacket& inner, Candidate& candidate) const;
+  Write& begin_write(const InnerPacket& inner);
+  void open_write(Write& write, const InnerPacket& inner, const Candidate& candidate);
   bool join(Write& write, const Candidate& candidate);
-  void close_between_addresses(std::uint32_t address_hash);
+  void close_between(std::uint32_t address_hash);
   std::uint16_t* find_slot(const InnerPacket& inner, std::uint64_t flow_hash);
   bool is_same_flow(const Write& write, const InnerPacket& inner) const;
-  TunWrite finish(Write& write);
-  void edit_headers(const Write& write);
+  TunWrite finish(const Write& write);
 
   TunOffloads offloads_;
   std::uint64_t seed_;
   std::uint16_t packet_count_ = 0;
   std::uint16_t write_count_ = 0;
-  std::array<std::uint16_t, kSlots> slots_{};  // 1 + index of the newest write of a flow; 0: free
-  std::array<bool, kMaxPackets> is_open_{};    // by write: may be joined
-  std::array<Packet, kMaxPackets> packets_;
-  std::array<Write, kMaxPackets> writes_;
-  std::array<ByteView, kMaxParts> parts_;
+  std::array<std::uint16_t, kSlots> slots_{};  // 1 + the newest open write of a flow; 0: free
+  std::array<bool, kMaxPackets> is_open_{};    // by write
+  std::array<std::uint32_t, kMaxPackets> address_hashes_{};  // by write
+  std::array<Packet, kMaxPackets> packets_{};
+  std::array<Write, kMaxPackets> writes_{};
+  std::array<ByteView, kMaxParts> parts_{};
 };
 
 }  // namespace sinew::packet

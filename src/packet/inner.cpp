@@ -60,9 +60,9 @@ std::uint64_t InnerPacket::address_hash(std::uint64_t seed) const {
   return mix(low ^ load_le<std::uint64_t>(destination), load_le<std::uint64_t>(destination + 8));
 }
 
-std::uint64_t InnerPacket::flow_hash(std::uint64_t seed) const {
+std::uint64_t InnerPacket::flow_hash_behind(std::uint64_t address_hash) const {
   const std::uint64_t ports = has_ports() ? load_le<std::uint32_t>(transport()) : 0;
-  return mix(address_hash(seed) ^ seed, ports << 8 | protocol);
+  return mix(address_hash, ports << 8 | protocol);
 }
 
 }  // namespace sinew::packet

@@ -48,9 +48,12 @@ struct InnerPacket {
 
   // Equal for the packets of one flow: addresses, protocol, and ports where has_ports(). Who does
   // not know `seed` cannot aim for collisions beyond what luck brings.
-  std::uint64_t flow_hash(std::uint64_t seed = 0) const;
-  // The same without protocol and ports.
+  std::uint64_t flow_hash(std::uint64_t seed = 0) const {
+    return flow_hash_behind(address_hash(seed));
+  }
+  // The two halves of it: both addresses, and what it makes of that.
   std::uint64_t address_hash(std::uint64_t seed = 0) const;
+  std::uint64_t flow_hash_behind(std::uint64_t address_hash) const;
 };
 
 // Nothing when these bytes are not an IP packet of which all is there.
