@@ -41,21 +41,24 @@ Outcome run(const Invocation& invocation) {
   if (const auto workers = invocation.value("workers")) {
     const auto number = parse_decimal(*workers, tun::Tun::kMaxQueues);
     if (!number) {
-      return Failure{.error = {ErrorKind::kInvalid, "not a number of workers: " + std::string(*workers)},
-                     .next_step = "Give a number from 1 to 16, or leave it out."};
+      return Failure{
+          .error = {ErrorKind::kInvalid, "not a number of workers: " + std::string(*workers)},
+          .next_step = "Give a number from 1 to 16, or leave it out."};
     }
     options.workers = *number;
   }
   const os::SystemClock clock;
-  os::FdLogSink sink(os::Fd(::dup(STDERR_FILENO)), os::log_format_for(os::Fd(::dup(STDERR_FILENO))));
+  os::FdLogSink sink(os::Fd(::dup(STDERR_FILENO)),
+                     os::log_format_for(os::Fd(::dup(STDERR_FILENO))));
   const Log log(sink, clock, level_of(invocation.value("log-level").value_or("warning")), "wg");
   if (invocation.has("foreground")) {
-    if (auto served = serve(options, nullptr, log); !served) return explain(std::move(served).error());
+    if (auto served = serve(options, nullptr, log); !served)
+      return explain(std::move(served).error());
     return Answer{};
   }
-  auto detached = os::detach();
-  if (!detached) return explain(std::move(detached).error());
-  if (detached->has_value()) static_cast<void>(serve(options, &**detached, log));
+  auto background = os::detach();
+  if (!background) return explain(std::move(background).error());
+  if (background->has_value()) static_cast<void>(serve(options, &**background, log));
   return Answer{};
 }
 
@@ -66,10 +69,13 @@ Verb wg_verb() {
       .name = "wg",
       .summary = "Serve a WireGuard interface in user space",
       .description =
-          "Makes the network interface IFNAME and carries its packets, in the place of wireguard-go "
+          "Makes the network interface IFNAME and carries its packets, in the place of "
+          "wireguard-go "
           "or the kernel's own WireGuard. It is configured by wg(8), over the socket "
-          "/var/run/wireguard/IFNAME.sock, and by wg-quick(8) when WG_QUICK_USERSPACE_IMPLEMENTATION "
-          "is sinew-wg. The interface exists for as long as this program runs; deleting it ends the "
+          "/var/run/wireguard/IFNAME.sock, and by wg-quick(8) when "
+          "WG_QUICK_USERSPACE_IMPLEMENTATION "
+          "is sinew-wg. The interface exists for as long as this program runs; deleting it ends "
+          "the "
           "program. SIGUSR1 writes all counters to the log.",
       .arguments = {{.name = "IFNAME", .summary = "The interface, such as wg0"}},
       .options = {{.name = "foreground",
@@ -77,7 +83,8 @@ Verb wg_verb() {
                    .summary = "Stay in the foreground, with the log on standard error"},
                   {.name = "workers",
                    .value = "N",
-                   .summary = "Threads that carry packets; as many as pay on this machine by default"},
+                   .summary =
+                       "Threads that carry packets; as many as pay on this machine by default"},
                   {.name = "log-level",
                    .value = "LEVEL",
                    .summary = "What is written to the log",

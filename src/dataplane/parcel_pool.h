@@ -54,9 +54,7 @@ class ParcelPool {
   }
 
   // Where the next packet is read into; empty when every large cell is taken.
-  ByteSpan read_room() {
-    return free_large_.empty() ? ByteSpan{} : cell(free_large_.back());
-  }
+  ByteSpan read_room() { return free_large_.empty() ? ByteSpan{} : cell(free_large_.back()); }
   // Keeps the `size` bytes that were read into read_room(), a vnet header first. Nothing when the
   // packet is small and all cells for it are taken.
   std::optional<Handle> keep(std::size_t size) {
@@ -69,9 +67,7 @@ class ParcelPool {
     set_bytes(handle, size);
     return handle;
   }
-  void release(Handle handle) {
-    (is_large(handle) ? free_large_ : free_small_).push_back(handle);
-  }
+  void release(Handle handle) { (is_large(handle) ? free_large_ : free_small_).push_back(handle); }
 
   static bool is_large(Handle handle) { return handle < kLargeCount; }
   Parcel& operator[](Handle handle) { return parcels_[handle]; }

@@ -159,9 +159,8 @@ std::size_t Receiver::settle_run(wg::Device& device, std::size_t first, MonoTime
   const wg::PeerId peer = session.peer;
   const std::size_t refused = i - first - accepted;
   if (refused > 0) device.unpin(session, refused);
-  const bool is_valid =
-      accepted == 0 || device.finish_receive(session, path_of(train), accepted, wire_bytes,
-                                             has_data, now, wall);
+  const bool is_valid = accepted == 0 || device.finish_receive(session, path_of(train), accepted,
+                                                               wire_bytes, has_data, now, wall);
   for (std::size_t k = first; k < i; ++k) {
     Incoming& incoming = incoming_[k];
     if (!incoming.is_delivered) continue;

@@ -33,11 +33,9 @@ Result<std::unique_ptr<Tunnel>> Tunnel::open(const TunnelOptions& options, Rng& 
       new Tunnel(std::move(tun), std::move(monitor), std::move(signals), rng, clock, log));
   TRY(tunnel->open_workers(count));
   Tunnel* const self = tunnel.get();
-  tunnel->uapi_ = std::make_unique<UapiServer>(
-      TRY(UapiServer::open(options.uapi_folder, tunnel->interface(), tunnel->workers_[0]->poller(),
-                           kTokenUapi, [self](std::string_view request) {
-                             return self->answer(request);
-                           })));
+  tunnel->uapi_ = std::make_unique<UapiServer>(TRY(UapiServer::open(
+      options.uapi_folder, tunnel->interface(), tunnel->workers_[0]->poller(), kTokenUapi,
+      [self](std::string_view request) { return self->answer(request); })));
   return tunnel;
 }
 
@@ -53,7 +51,7 @@ Tunnel::Tunnel(tun::Tun tun, tun::LinkMonitor monitor, os::SignalFd signals, Rng
 
 Tunnel::~Tunnel() {
   uapi_.reset();
-  order_all({.kind = Order::Kind::kStop});
+  order_all(Order::Kind::kStop);
   for (std::thread& thread : threads_)
     thread.join();
 }
@@ -100,9 +98,9 @@ void Tunnel::handle_link() {
   if (!news) return log_.error("lost sight of the interface", {{"reason", news.error().message}});
   if (news->is_gone) {
     log_.info("the interface was deleted", {{"interface", interface()}});
-    return order_all({.kind = Order::Kind::kStop});
+    return order_all(Order::Kind::kStop);
   }
-  if (news->mtu_changed) order_all({.kind = Order::Kind::kMtu, .number = news->now.mtu});
+  if (news->mtu_changed) order_all(Order::Kind::kMtu, news->now.mtu);
   if (news->went_down) stop_link();
   if (news->went_up && news->now.is_up) start_link();
 }
@@ -120,7 +118,7 @@ void Tunnel::start_link() {
 void Tunnel::stop_link() {
   is_up_ = false;
   bound_port_ = 0;
-  order_all({.kind = Order::Kind::kPorts});
+  order_all(Order::Kind::kPorts);
   const os::MutexLock lock(shared_.mutex);
   shared_.device.stop();
 }
@@ -130,27 +128,27 @@ void Tunnel::handle_signals() {
     if (signal->number == SIGUSR1) {
       log_counters();
     } else {
-      order_all({.kind = Order::Kind::kStop});
+      order_all(Order::Kind::kStop);
     }
   }
 }
 
-void Tunnel::order_all(const Order& order) {
+void Tunnel::order_all(Order::Kind kind, std::uint32_t number) {
   for (const auto& worker : workers_)
-    worker->order(order);
+    worker->order({.kind = kind, .number = number});
 }
 
 // New sockets for every worker; the old ones close when the workers have taken them.
 Result<> Tunnel::open_ports(std::uint16_t port) {
-  auto first = std::make_shared<udp::UdpPair>(TRY(udp::open_pair(port, {.fwmark = fwmark_})));
-  std::vector<std::shared_ptr<udp::UdpPair>> pairs = {first};
+  std::vector<std::unique_ptr<udp::UdpPair>> pairs;
+  pairs.push_back(std::make_unique<udp::UdpPair>(TRY(udp::open_pair(port, {.fwmark = fwmark_}))));
   while (pairs.size() < workers_.size()) {
-    auto sibling = std::make_shared<udp::UdpPair>();
-    if (first->v4) sibling->v4 = TRY(first->v4->open_sibling());
-    if (first->v6) sibling->v6 = TRY(first->v6->open_sibling());
+    auto sibling = std::make_unique<udp::UdpPair>();
+    if (pairs[0]->v4) sibling->v4 = TRY(pairs[0]->v4->open_sibling());
+    if (pairs[0]->v6) sibling->v6 = TRY(pairs[0]->v6->open_sibling());
     pairs.push_back(std::move(sibling));
   }
-  bound_port_ = first->port();
+  bound_port_ = pairs[0]->port();
   for (std::size_t i = 0; i < workers_.size(); ++i)
     workers_[i]->order({.kind = Order::Kind::kPorts, .ports = std::move(pairs[i])});
   return {};
@@ -185,7 +183,7 @@ Result<> Tunnel::set(std::string_view request) {
     if (is_up_) TRY(open_ports(*edit.listen_port));
     port_ = *edit.listen_port;
   }
-  if (edit.fwmark) order_all({.kind = Order::Kind::kFwmark, .number = fwmark_});
+  if (edit.fwmark) order_all(Order::Kind::kFwmark, fwmark_);
   const os::MutexLock lock(shared_.mutex);
   return wg::uapi::apply(edit, shared_.device, clock_.now());
 }

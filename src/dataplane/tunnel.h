@@ -1,6 +1,6 @@
 // A WireGuard interface: the tunnel device, the protocol, the sockets, the workers, and what
-// operates them. The link going up opens the sockets and starts the protocol, going down stops both,
-// as the kernel's own WireGuard does. Everything is undone when the Tunnel dies.
+// operates them. The link going up opens the sockets and starts the protocol, going down stops
+// both, as the kernel's own WireGuard does. Everything is undone when the Tunnel dies.
 //
 // run() belongs to the thread that opened the Tunnel: it is the first worker, and serves the
 // configuration between packets. stop() belongs to any thread.
@@ -57,8 +57,8 @@ class Tunnel {
     kTokenUapi,
   };
 
-  Tunnel(tun::Tun tun, tun::LinkMonitor monitor, os::SignalFd signals, Rng& rng,
-         const Clock& clock, const Log& log);
+  Tunnel(tun::Tun tun, tun::LinkMonitor monitor, os::SignalFd signals, Rng& rng, const Clock& clock,
+         const Log& log);
 
   Result<> open_workers(unsigned count);
   void handle(const os::Poller::Event& event);
@@ -71,7 +71,7 @@ class Tunnel {
   Result<> open_ports(std::uint16_t port);
   void start_link();
   void stop_link();
-  void order_all(const Order& order);
+  void order_all(Order::Kind kind, std::uint32_t number = 0);
   void log_counters();
 
   tun::Tun tun_;

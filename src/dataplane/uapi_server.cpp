@@ -73,9 +73,8 @@ void UapiServer::handle(const os::Poller::Event& event) {
 }
 
 void UapiServer::accept() {
-  os::Fd fd(os::retry_interrupted([&] {
-    return ::accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-  }));
+  os::Fd fd(os::retry_interrupted(
+      [&] { return ::accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC); }));
   if (!fd.is_open()) return;
   for (std::size_t i = 0; i < connections_.size(); ++i) {
     if (connections_[i].fd.is_open()) continue;

@@ -43,9 +43,9 @@ class UapiServer {
  private:
   struct Connection {
     os::Fd fd;
-    std::string request;   // what was read and not answered
+    std::string request;       // what was read and not answered
     std::size_t searched = 0;  // of the request: holds no empty line
-    std::string answer;    // what was not yet written
+    std::string answer;        // what was not yet written
     std::size_t written = 0;
   };
 

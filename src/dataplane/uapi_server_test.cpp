@@ -20,13 +20,12 @@ struct Bench {
   os::Poller poller = os::Poller::create().value();
   std::vector<std::string> requests;
   std::string answer = "errno=0\n\n";
-  UapiServer server =
-      UapiServer::open(folder.path() + "/wireguard", "wg0", poller, kFirstToken,
-                       [this](std::string_view request) {
-                         requests.emplace_back(request);
-                         return answer;
-                       })
-          .value();
+  UapiServer server = UapiServer::open(folder.path() + "/wireguard", "wg0", poller, kFirstToken,
+                                       [this](std::string_view request) {
+                                         requests.emplace_back(request);
+                                         return answer;
+                                       })
+                          .value();
 
   os::Fd connect() { return os::connect_unix(folder.path() + "/wireguard/wg0.sock").value(); }
   // Serves until nothing happens any more.

@@ -79,7 +79,7 @@ void Worker::carry_out_orders() {
   }
 }
 
-void Worker::take_ports(std::shared_ptr<udp::UdpPair> ports) {
+void Worker::take_ports(std::unique_ptr<udp::UdpPair> ports) {
   if (ports_) {
     if (ports_->v4) static_cast<void>(poller_.remove(ports_->v4->fd()));
     if (ports_->v6) static_cast<void>(poller_.remove(ports_->v6->fd()));

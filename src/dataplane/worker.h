@@ -1,15 +1,15 @@
 // One worker of the packet path: a queue of the tunnel, sockets of its own, and the loop that moves
-// packets between them, from arrival to departure without a hand-over to another thread, which costs
-// more than the work itself (docs/guide/performance.md). A turn of the loop:
+// packets between them, from arrival to departure without a hand-over to another thread, which
+// costs more than the work itself (docs/guide/performance.md). A turn of the loop:
 //
 //   wait      until something arrives, a deadline comes, or not at all while packets are queued
 //   receive   network to tunnel first: acknowledgements set the senders of this machine free
 //   send      tunnel to network
 //   settle    timers that are due; handshake messages and keepalives that the device wants sent
 //
-// The clock is read once a turn. A machine of one or two cores has one worker. With more, the kernel
-// spreads flows over the tunnel's queues and senders over the sockets, so that a flow stays with one
-// worker and in order; what they share is SharedDevice.
+// The clock is read once a turn. A machine of one or two cores has one worker. With more, the
+// kernel spreads flows over the tunnel's queues and senders over the sockets, so that a flow stays
+// with one worker and in order; what they share is SharedDevice.
 //
 // open() and order() belong to any thread, all else to the thread in run().
 #pragma once
@@ -37,7 +37,7 @@ struct Order {
   enum class Kind : std::uint8_t { kEvent, kPorts, kMtu, kFwmark, kStop };
   Kind kind = Kind::kEvent;
   wg::Event event = {};
-  std::shared_ptr<udp::UdpPair> ports = nullptr;  // null: the link is down
+  std::unique_ptr<udp::UdpPair> ports = nullptr;  // null: the link is down
   std::uint32_t number = 0;                       // the MTU, the fwmark
 };
 
@@ -83,7 +83,7 @@ class Worker {
 
   void turn(std::span<const os::Poller::Event> events);
   void carry_out_orders();
-  void take_ports(std::shared_ptr<udp::UdpPair> ports);
+  void take_ports(std::unique_ptr<udp::UdpPair> ports);
   void tell(const wg::Event& event);
   void collect_events();
   void settle();
@@ -98,7 +98,7 @@ class Worker {
   Counters published_;  // guarded by shared->mutex
   Receiver receiver_;
   Sender sender_;
-  std::shared_ptr<udp::UdpPair> ports_;
+  std::unique_ptr<udp::UdpPair> ports_;
   std::span<Worker* const> colleagues_;
   ForeignHandler handle_foreign_;
 

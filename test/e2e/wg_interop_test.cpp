@@ -33,8 +33,7 @@ struct Pair {
     alice.add_peer(bob, {.allowed_ips = "10.9.0.2/32,fd09::2/128",
                          .endpoint = endpoint_of_bob,
                          .preshared_key = preshared_key});
-    bob.add_peer(alice,
-                 {.allowed_ips = "10.9.0.1/32,fd09::1/128", .preshared_key = preshared_key});
+    bob.add_peer(alice, {.allowed_ips = "10.9.0.1/32,fd09::1/128", .preshared_key = preshared_key});
   }
 
   Lab lab;

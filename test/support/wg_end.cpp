@@ -8,7 +8,6 @@
 
 #include "base/encoding.h"
 #include "crypto/x25519.h"
-#include "os/clock.h"
 #include "os/file.h"
 #include "os/random.h"
 #include "os/unix_socket.h"
@@ -26,22 +25,26 @@ std::string socket_of(const std::string& interface) {
   return "/var/run/wireguard/" + interface + ".sock";
 }
 
-std::vector<std::string> command_of(WgProgram program, const std::string& interface,
-                                    const std::vector<std::string>& arguments) {
-  if (program == WgProgram::kWireguardGo) return {"wireguard-go", "-f", interface};
-  std::vector<std::string> command = {SINEW_PROGRAM, "wg", "-f", "--log-level", "info", interface};
-  command.insert(command.end(), arguments.begin(), arguments.end());
-  return command;
+struct Command {
+  std::vector<std::string> words;
+  std::string ready;  // is written when the configuration socket is there
+};
+
+Command command_of(WgProgram program, const std::string& interface,
+                   const std::vector<std::string>& arguments) {
+  if (program == WgProgram::kWireguardGo) {
+    return {.words = {"env", "LOG_LEVEL=verbose", "wireguard-go", "-f", interface},
+            .ready = "UAPI listener started"};
+  }
+  std::vector<std::string> words = {SINEW_PROGRAM, "wg", "-f", "--log-level", "info", interface};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  return {.words = std::move(words), .ready = "serving"};
 }
 
-void wait_for_socket(const std::string& interface, Process& program) {
-  const os::SystemClock clock;
-  const MonoTime end = clock.now() + 10s;
-  while (!os::connect_unix(socket_of(interface))) {
-    if (!program.is_running() || clock.now() > end)
-      throw LabError("the WireGuard program did not start:\n" + program.output());
-    ::usleep(10'000);
-  }
+Process start(Node& node, const Command& command) {
+  Process process = node.start(command.words);
+  process.wait_for_output(command.ready);
+  return process;
 }
 
 }  // namespace
@@ -56,12 +59,11 @@ WgEnd::WgEnd(Lab& lab, Node& node, WgProgram program, const Addresses& addresses
     : folder_(lab.folder()),
       node_(&node),
       interface_(new_interface()),
-      program_(node.start(command_of(program, interface_, options.arguments))) {
+      program_(start(node, command_of(program, interface_, options.arguments))) {
   os::SystemRng rng;
   const auto key = crypto::X25519PrivateKey::generate(rng);
   public_key_ = key.public_key().to_string();
   key_file_ = write_file("private", to_base64(key.expose()));
-  wait_for_socket(interface_, program_);
   set({"private-key", key_file_, "listen-port", std::to_string(kPort)});
   std::string commands;
   for (const std::string& address : addresses)
