@@ -59,12 +59,26 @@ ExitCode write_output(const sinew::app::Finished& finished) {
   return ExitCode::kFailed;
 }
 
+// The verb that the program's name stands for, where only a name can be given: wg-quick starts
+// what is called sinew-wg, or wireguard-go where that is what the machine used before.
+std::vector<std::string_view> words_of(int argc, char** argv) {
+  std::vector<std::string_view> words(argv, argv + argc);
+  if (words.empty()) return words;
+  const std::string_view name = words[0].substr(words[0].rfind('/') + 1);
+  if (name == "sinew-wg" || name == "wireguard-go") {
+    words[0] = "wg";
+  } else {
+    words.erase(words.begin());
+  }
+  return words;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
   fill_standard_streams();
   std::signal(SIGPIPE, SIG_IGN);
-  const std::vector<std::string_view> words(argv + (argc > 0 ? 1 : 0), argv + argc);
+  const std::vector<std::string_view> words = words_of(argc, argv);
   const auto finished = sinew::app::run_program(sinew::app::VerbTable::of_program(), words,
                                                 {.colours_output = shows_colour(STDOUT_FILENO),
                                                  .colours_errors = shows_colour(STDERR_FILENO)});

@@ -59,13 +59,17 @@ function(sinew_header_check name library)
   endif()
 endfunction()
 
-# sinew_program(name MODULE module): the program <name>, left at the top of the build folder; main() is
-# src/<module>/main.cpp, all else is the module's library, so that tests reach it.
+# sinew_program(name MODULE module [ALIASES name...]): the program <name>, left at the top of the build folder; main() is
+# src/<module>/main.cpp, all else is the module's library, so that tests reach it. ALIASES are links beside it.
 function(sinew_program name)
-  cmake_parse_arguments(arg "" "MODULE" "" ${ARGN})
+  cmake_parse_arguments(arg "" "MODULE" "ALIASES" ${ARGN})
   add_executable(${name} "${CMAKE_CURRENT_SOURCE_DIR}/${arg_MODULE}/main.cpp")
   target_link_libraries(${name} PRIVATE sinew_${arg_MODULE})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY "${CMAKE_BINARY_DIR}")
+  foreach(alias IN LISTS arg_ALIASES)
+    add_custom_command(TARGET ${name} POST_BUILD VERBATIM
+      COMMAND "${CMAKE_COMMAND}" -E create_symlink ${name} "${CMAKE_BINARY_DIR}/${alias}")
+  endforeach()
 endfunction()
 
 # sinew_test(name LABELS label... SOURCES file... LIBS library...): a doctest program known to ctest. The target
