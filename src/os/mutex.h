@@ -1,6 +1,6 @@
 // A mutex that clang checks: reading a GUARDED_BY member without holding its mutex does not
-// compile. The program has two of them, in Mailbox and in FdLogSink; everything else belongs to one
-// thread.
+// compile. The program has three of them, in Mailbox, in FdLogSink and in dataplane::SharedDevice;
+// everything else belongs to one thread.
 #pragma once
 
 #include <mutex>
