@@ -10,6 +10,7 @@
 // know it.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstdio>
@@ -22,6 +23,10 @@
 #include "base/verify.h"
 #include "crypto/aead.h"
 #include "crypto/aead_kernel.h"
+#include "packet/coalesce.h"
+#include "packet/inner.h"
+#include "packet/split.h"
+#include "packet/vnet.h"
 
 namespace {
 
@@ -84,6 +89,88 @@ class Open {
   std::array<crypto::OpenItem, kBatch> items_{};
 };
 
+// A super-packet of TCP over IPv4 with time stamps, as a TUN queue hands it out, and its parts.
+class SuperPacket {
+ public:
+  static constexpr std::size_t kHeaders = 20 + 32;
+  static constexpr std::size_t kPayload = kPacketSize - kHeaders;
+
+  SuperPacket() : bytes_(kHeaders + kBatch * kPayload, 0x5a), parts_(kBatch * kPacketSize) {
+    ByteWriter writer{ByteSpan(bytes_)};
+    writer.be<std::uint16_t>(0x4500);
+    writer.be(static_cast<std::uint16_t>(bytes_.size()));
+    writer.be<std::uint32_t>(0x1234'4000);  // id; do not fragment
+    writer.be<std::uint32_t>(0x4006'0000);  // time to live, TCP, checksum
+    writer.be<std::uint32_t>(0x0a63'0001);
+    writer.be<std::uint32_t>(0x0a63'0002);
+    writer.be<std::uint32_t>(0xc000'1451);  // ports
+    writer.be<std::uint32_t>(1);            // sequence
+    writer.be<std::uint32_t>(1);            // acknowledgement
+    writer.be<std::uint32_t>(0x8010'ffff);  // eight words of header, ACK, window
+    writer.be<std::uint32_t>(0);            // checksum, urgent
+    writer.be<std::uint32_t>(0x0101'080a);  // time stamps
+    writer.be<std::uint64_t>(1);
+  }
+
+  void split() {
+    const auto plan = packet::plan_split(kHeader, bytes_);
+    VERIFY(plan && plan->segment_count == kBatch);
+    for (std::size_t i = 0; i < kBatch; ++i)
+      packet::write_segment(*plan, bytes_, i, part(i).data());
+  }
+  ByteSpan part(std::size_t index) {
+    return ByteSpan(parts_).subspan(index * kPacketSize, kPacketSize);
+  }
+
+ private:
+  static constexpr packet::VnetHeader kHeader = {.flags = packet::kNeedsChecksum,
+                                                 .gso_type = packet::kGsoTcp4,
+                                                 .header_length = kHeaders,
+                                                 .gso_size = kPayload,
+                                                 .checksum_start = 20,
+                                                 .checksum_offset = 16};
+  Bytes bytes_;
+  Bytes parts_;
+};
+
+class Split {
+ public:
+  void round() { packet_.split(); }
+
+ private:
+  SuperPacket packet_;
+};
+
+// The packets of Split, put together again.
+class Coalesce {
+ public:
+  Coalesce() : coalescer_(packet::TunOffloads{}) {
+    packet_.split();
+    std::ranges::copy(packet_.part(0), first_.begin());
+  }
+
+  void round() {
+    // Headers are edited where the first packet lies.
+    std::ranges::copy(std::span(first_).first(SuperPacket::kHeaders), packet_.part(0).begin());
+    for (std::size_t i = 0; i < kBatch; ++i) {
+      const auto inner = packet::parse_inner(packet_.part(i));
+      VERIFY(inner);
+      coalescer_.add(packet_.part(i), *inner);
+    }
+    std::size_t writes = 0;
+    coalescer_.flush([&](const packet::TunWrite& write) {
+      VERIFY(write.parts.size() >= kBatch);
+      ++writes;
+    });
+    VERIFY(writes == 1);
+  }
+
+ private:
+  SuperPacket packet_;
+  std::array<std::uint8_t, kPacketSize> first_{};
+  packet::Coalescer coalescer_;
+};
+
 const crypto::AeadKernel* kernel_named(std::string_view name) {
   for (const crypto::AeadKernel* kernel : crypto::AeadCipher::supported_kernels())
     if (crypto::name_of(*kernel) == name) return kernel;
@@ -105,7 +192,7 @@ void repeat_on(std::string_view kernel, std::uint32_t rounds) {
 // A further piece of the packet path is a class like those above and a line here.
 struct Workload {
   std::string_view name;
-  std::string_view kernel;  // that it needs; empty if none
+  std::string_view kernel;  // that it needs, or that goes with what it needs
   void (*run)(std::uint32_t rounds);
 };
 constexpr Workload kWorkloads[] = {
@@ -113,10 +200,12 @@ constexpr Workload kWorkloads[] = {
     {"open, portable", "portable", [](std::uint32_t n) { repeat_on<Open>("portable", n); }},
     {"seal, AVX2", "avx2", [](std::uint32_t n) { repeat_on<Seal>("avx2", n); }},
     {"open, AVX2", "avx2", [](std::uint32_t n) { repeat_on<Open>("avx2", n); }},
+    {"split, AVX2", "avx2", [](std::uint32_t n) { repeat<Split>(n); }},
+    {"coalesce, AVX2", "avx2", [](std::uint32_t n) { repeat<Coalesce>(n); }},
 };
 
 bool is_possible(const Workload& work) {
-  return work.kernel.empty() || kernel_named(work.kernel) != nullptr;
+  return kernel_named(work.kernel) != nullptr;
 }
 
 int list() {

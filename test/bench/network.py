@@ -115,26 +115,30 @@ def run(command, patience=COMMAND_PATIENCE, given=""):
 
 
 def end_program(program):
-    """Ends a program and what it started; returns when it has."""
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        if program.poll() is not None:
-            return
-        try:
-            os.killpg(program.pid, number)
-        except ProcessLookupError:
-            return
-        try:
-            program.wait(END_PATIENCE)
-        except subprocess.TimeoutExpired:
-            pass
+    """Ends a program and what it started; returns when it has. Until the program is waited for at the very end, the
+    number of its group cannot become that of somebody else."""
+    if program.returncode is not None:
+        return
+    os.killpg(program.pid, signal.SIGTERM)
+    end = time.monotonic() + END_PATIENCE
+    while how_ended(program) is None and time.monotonic() < end:
+        time.sleep(0.01)
+    os.killpg(program.pid, signal.SIGKILL)
+    program.wait()
+
+
+def how_ended(program):
+    """The exit code or the signal of a program that has ended, without waiting for it; None if it lives."""
+    found = os.waitid(os.P_PID, program.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    return found.si_status if found else None
 
 
 def wait_for(what, is_there, patience, program=None):
     """Asks again and again. A program that ends meanwhile is the reason it will never be there."""
     end = time.monotonic() + patience
     while not is_there():
-        if program and program.poll() is not None:
-            raise BenchError(f"{what}: the program ended with {program.returncode}\n{tail(program.log)}")
+        if program and (code := how_ended(program)) is not None:
+            raise BenchError(f"{what}: the program ended with {code}\n{tail(program.log)}")
         if time.monotonic() > end:
             raise BenchError(f"{what}: not within {patience} s\n{tail(program.log) if program else ''}".rstrip())
         time.sleep(0.02)

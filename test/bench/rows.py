@@ -190,9 +190,10 @@ ROWS = {
 def plan(is_full, only, settings):
     """[(name of the setting, rows)], in the order of the tables. Whoever names a row or a setting does not need --full
     for it, and a row named for a setting that does not list it is taken all the same."""
-    for name in [*(only or []), *(settings or [])]:
-        if name not in ROWS and name not in SETTINGS:
-            raise BenchError(f"'{name}' is neither a row ({', '.join(ROWS)}) nor a setting ({', '.join(SETTINGS)})")
+    for names, known, what in ((only, ROWS, "row"), (settings, SETTINGS, "setting")):
+        for name in names or ():
+            if name not in known:
+                raise BenchError(f"'{name}' is no {what}; there are {', '.join(known)}")
     found = [(name, rows_of(SETTINGS[name], is_full, only, bool(settings)))
              for name in SETTINGS if not settings or name in settings]
     found = [(name, rows) for name, rows in found if rows]

@@ -80,6 +80,7 @@ def _():
     assert rows.plan(False, ["idle"], ["ipv6"]) == [("ipv6", ["idle"])]
     assert rows.plan(False, None, ["ipv6"]) == [("ipv6", ["tcp1", "udp"])]
     assert refuses(rows.plan, False, ["tcp9"], None) and refuses(rows.plan, False, None, ["nowhere"])
+    assert refuses(rows.plan, False, ["hosts"], None) and refuses(rows.plan, False, None, ["tcp1"])
 
 
 @case("every figure belongs to a row, and every row has a figure")

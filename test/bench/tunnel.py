@@ -3,7 +3,7 @@
 
     ./dev bench tunnel                             about eight minutes: ours against Debian's wireguard-go
     ./dev bench tunnel --peer new=PATH             and against another program (wireguard-go, boringtun-cli)
-    ./dev bench tunnel --full                      every row in every setting; most of an hour
+    ./dev bench tunnel --full                      every row in every setting; half an hour
     ./dev bench tunnel --only tcp1,rtt --rounds 9  these rows alone, more often
 
 Peers take turns within a round, the other way round in every second one, and what counts is the median of the ratios of

@@ -21,6 +21,9 @@ DRIVER = pathlib.Path(__file__).resolve().parent / "tunnel.py"
 PATIENCE = 60  # seconds
 STREAM_PORT = 9999
 
+# A program that has left another one behind by the time it is ended.
+WITH_A_CHILD = "wireguard-go=uapi:sh -c 'sh -c \"sleep 1000; :\" {if} & exec wireguard-go -f {if}'"
+
 case = Cases()
 
 
@@ -55,7 +58,7 @@ def eventually(condition):
 def _(probe):
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, "out.json")
-        driver = subprocess.Popen(command(probe, path, "--ours", "wireguard-go", "--peer", "raw", "--only",
+        driver = subprocess.Popen(command(probe, path, "--ours", WITH_A_CHILD, "--peer", "raw", "--only",
                                           "tcp1,small,paced,idle"), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                   text=True)
         table, errors = driver.communicate(timeout=PATIENCE)
