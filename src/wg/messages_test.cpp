@@ -91,7 +91,8 @@ TEST_CASE("messages: every field stands at its place on the wire") {
   CHECK(CookieReply::decode(three).nonce == reply.nonce);
 
   std::array<std::uint8_t, 16> four;
-  DataHeader{.receiver = SessionIndex(0x04030201), .counter = 0x1122334455667788}.store(four.data());
+  DataHeader{.receiver = SessionIndex(0x04030201), .counter = 0x1122334455667788}.store(
+      four.data());
   CHECK(is_at(four, 0, unhex("04000000010203048877665544332211")));
   CHECK(DataHeader::load(four.data()).counter == 0x1122334455667788);
 }

@@ -33,7 +33,8 @@ Bytes text(std::string_view from) {
 Bytes Hash(const Bytes& input) {
   Bytes out(32);
   unsigned size = 32;
-  REQUIRE(EVP_Digest(input.data(), input.size(), out.data(), &size, EVP_blake2s256(), nullptr) == 1);
+  REQUIRE(EVP_Digest(input.data(), input.size(), out.data(), &size, EVP_blake2s256(), nullptr) ==
+          1);
   return out;
 }
 
@@ -253,9 +254,9 @@ TEST_CASE("L13 no handshake comes out of a public key of low order, in either ro
     // The peer's static key, as initiator.
     CHECK_FALSE(Initiator::create(sides.initiator, low, *sides.static_static, SessionIndex(1),
                                   Timestamp(), rng, initiation));
-    const auto initiator = Initiator::create(sides.initiator, sides.responder.public_key,
-                                             *sides.static_static, SessionIndex(1), Timestamp(),
-                                             rng, initiation);
+    const auto initiator =
+        Initiator::create(sides.initiator, sides.responder.public_key, *sides.static_static,
+                          SessionIndex(1), Timestamp(), rng, initiation);
     REQUIRE(initiator);
     // The ephemeral key of a response.
     Response response;
@@ -271,9 +272,9 @@ TEST_CASE("L20 a wrong bit anywhere in a message ends nothing but that message")
   SeededRng rng(3);
   const Sides sides(rng);
   Initiation initiation;
-  const auto initiator = Initiator::create(sides.initiator, sides.responder.public_key,
-                                           *sides.static_static, SessionIndex(1), Timestamp(), rng,
-                                           initiation);
+  const auto initiator =
+      Initiator::create(sides.initiator, sides.responder.public_key, *sides.static_static,
+                        SessionIndex(1), Timestamp(), rng, initiation);
   REQUIRE(initiator);
   const auto is_opened = [&](const Initiation& message) {
     auto responder = Responder::open(sides.responder, message);
@@ -316,9 +317,9 @@ TEST_CASE("noise: different preshared keys do not meet") {
   SeededRng rng(4);
   const Sides sides(rng);
   Initiation initiation;
-  const auto initiator = Initiator::create(sides.initiator, sides.responder.public_key,
-                                           *sides.static_static, SessionIndex(1), Timestamp(), rng,
-                                           initiation);
+  const auto initiator =
+      Initiator::create(sides.initiator, sides.responder.public_key, *sides.static_static,
+                        SessionIndex(1), Timestamp(), rng, initiation);
   auto responder = Responder::open(sides.responder, initiation);
   REQUIRE(responder->open_timestamp(*sides.static_static));
   Response response;

@@ -97,12 +97,16 @@ std::uint64_t next_counter(SeededRng& rng, std::uint64_t& front) {
   const auto dice = rng.number<std::uint32_t>();
   const std::uint64_t size = dice >> 8;
   switch (dice % 16) {
-    case 0: return front += size % (2 * kSize);                          // a gap
-    case 1: return front - std::min(front, size % (2 * kSize));          // perhaps too old
-    case 2: return front - std::min(front, kSize - 3 + size % 6);        // the far edge
-    case 3: return front + size % 64;                                    // early
-    case 4: case 5: case 6: return front - std::min(front, size % 512);  // late or repeated
-    case 7: if (size % 4096 == 0) front += size * kSize; return front;   // far away
+    case 0: return front += size % (2 * kSize);                    // a gap
+    case 1: return front - std::min(front, size % (2 * kSize));    // perhaps too old
+    case 2: return front - std::min(front, kSize - 3 + size % 6);  // the far edge
+    case 3: return front + size % 64;                              // early
+    case 4:
+    case 5:
+    case 6: return front - std::min(front, size % 512);  // late or repeated
+    case 7:
+      if (size % 4096 == 0) front += size * kSize;
+      return front;  // far away
     default: return front++;
   }
 }
