@@ -3,12 +3,12 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <map>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "base/rng.h"
+#include "wg/naive_ips.h"
 
 using namespace sinew;
 using namespace sinew::wg;
@@ -31,41 +31,6 @@ std::vector<std::string> texts_of(const AllowedIps& ips, PeerId peer) {
   ips.for_each_of(peer, [&texts](const IpPrefix& each) { texts.push_back(each.to_string()); });
   return texts;
 }
-
-// The same table in the plainest way: all prefixes, and a look at each of them.
-class NaiveIps {
- public:
-  void insert(const IpPrefix& at, PeerId peer) { owners_.insert_or_assign(at, peer); }
-  bool remove(const IpPrefix& at, PeerId peer) {
-    const auto found = owners_.find(at);
-    if (found == owners_.end() || found->second != peer) return false;
-    owners_.erase(found);
-    return true;
-  }
-  void remove_peer(PeerId peer) {
-    std::erase_if(owners_, [peer](const auto& entry) { return entry.second == peer; });
-  }
-  std::optional<PeerId> find(const IpAddress& host) const {
-    std::optional<PeerId> owner;
-    int longest = -1;
-    for (const auto& [at, peer] : owners_) {
-      if (!at.contains(host) || static_cast<int>(at.length()) <= longest) continue;
-      longest = static_cast<int>(at.length());
-      owner = peer;
-    }
-    return owner;
-  }
-  std::vector<IpPrefix> prefixes_of(PeerId peer) const {
-    std::vector<IpPrefix> prefixes;
-    for (const auto& [at, owner] : owners_)
-      if (owner == peer) prefixes.push_back(at);
-    return prefixes;
-  }
-  std::size_t size() const { return owners_.size(); }
-
- private:
-  std::map<IpPrefix, PeerId> owners_;
-};
 
 // Few distinct bits in few places, so that prefixes nest, meet and repeat. `spread` is how many of
 // the bits vary.
