@@ -15,6 +15,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -26,6 +27,8 @@
 #include "wg/messages.h"
 
 namespace sinew::wg {
+
+class Device;
 
 namespace uapi {
 
@@ -84,6 +87,16 @@ struct DeviceEdit {
 // knows. An error of kind kUnsupported says that this is not the protocol, kInvalid that a value is
 // wrong; the message starts with the line.
 Result<DeviceEdit> parse_set(std::string_view request, const ZoneLookup& zones = nullptr);
+
+// Does what the edit says to the device. Port and mark belong to the socket: the caller sees to
+// them first, since they can fail. A peer with our own key is passed over. Fails only when the
+// device may have no more peers; then the peers before that one have been changed.
+Result<> apply(const DeviceEdit& edit, Device& device, MonoTime now);
+
+// The answer to get=1 with all that is known of the device, in pieces, each handed to `write` and
+// then wiped: it holds the private key. The pieces do not grow with the number of prefixes.
+void format_get(const Device& device, std::uint16_t listen_port, std::uint32_t fwmark,
+                const std::function<void(std::string_view)>& write);
 
 // The answer to set=1, and to what could not be read: "errno=22", a line feed and an empty line.
 std::string format_errno(Errno number);
