@@ -20,6 +20,12 @@ std::size_t segments_left(const Parcel& parcel) {
   return parcel.plan.segment_count - parcel.next_segment;
 }
 
+// Link-local addresses mean nothing without their interface. For all others the routes decide,
+// which may have changed since the peer was heard.
+std::uint32_t way_out(const wg::Path& path) {
+  return path.remote.address.is_link_local() ? path.interface : 0;
+}
+
 }  // namespace
 
 Sender::Sender(tun::Tun& tunnel, unsigned queue, Counters& counters)
@@ -278,7 +284,7 @@ void Sender::add_message(Run& run, ByteView datagram, std::uint8_t ds) {
   }
   messages_.push_back({.to = &run.grant.path.remote,
                        .local = run.grant.path.local,
-                       .interface = run.grant.path.interface,
+                       .interface = way_out(run.grant.path),
                        .ds = ds,
                        .segment_size = static_cast<std::uint16_t>(datagram.size()),
                        .bytes = datagram});
@@ -325,7 +331,7 @@ void Sender::send(const wg::Transmit& transmit) {
   if (!port) return counters_->count(Loss::kSendRefused);
   const udp::Outgoing message{.to = &transmit.to.remote,
                               .local = transmit.to.local,
-                              .interface = transmit.to.interface,
+                              .interface = way_out(transmit.to),
                               .ds = transmit.ds,
                               .segment_size = 0,
                               .bytes = transmit.bytes()};

@@ -110,7 +110,8 @@ void Device::settle_on_one(Peer& peer) {
   const Session* theirs = peer.previous.get();
   const bool is_double = ours != nullptr && ours->is_initiator && !theirs->is_initiator &&
                          ours->born - theirs->born < kRekeyTimeout;
-  if (is_double && ourselves_->identity.public_key > peer.key) std::swap(peer.current, peer.previous);
+  if (is_double && ourselves_->identity.public_key > peer.key)
+    std::swap(peer.current, peer.previous);
 }
 
 // The initiator renews before the end, in time for a keepalive and a try that fails, even when it

@@ -81,7 +81,6 @@ class Host {
   void receive(const Datagram& datagram);
   // Does all there is to do now.
   void pump();
-  // As after a crash: nothing is left but the configuration that the test gives again.
   void say_to(PeerId id, std::string_view text);
 
  private:
@@ -93,9 +92,7 @@ class Host {
 
 class World {
  public:
-  explicit World(std::uint64_t seed_number) : seed(seed_number), rng(seed_number) {
-    INFO("seed " << seed_number);
-  }
+  explicit World(std::uint64_t seed_number) : seed(seed_number), rng(seed_number) {}
 
   const std::uint64_t seed;
   SeededRng rng;
@@ -165,8 +162,7 @@ class World {
 
  private:
   bool chance(double probability) {
-    return probability > 0 &&
-           static_cast<double>(rng.below(1'000'000)) < probability * 1'000'000;
+    return probability > 0 && static_cast<double>(rng.below(1'000'000)) < probability * 1'000'000;
   }
   void deliver_later(const Datagram& datagram) {
     Duration delay = impairment.latency;
@@ -284,9 +280,8 @@ inline void Host::pump() {
     if (device.deadline() <= world_.now) device.expire(world_.now, world_.wall);
     while (const auto transmit = device.next_transmit()) {
       const ByteView bytes = transmit->bytes();
-      world_.transmit({.from = address,
-                       .to = transmit->to.remote,
-                       .bytes = Bytes(bytes.begin(), bytes.end())});
+      world_.transmit(
+          {.from = address, .to = transmit->to.remote, .bytes = Bytes(bytes.begin(), bytes.end())});
     }
   } while (device.deadline() <= world_.now);
   while (const auto event = device.next_event()) {
@@ -294,5 +289,24 @@ inline void Host::pump() {
     if (event->kind == Event::Kind::kPeerUnreachable) waiting_[event->peer].clear();
   }
 }
+
+// Two hosts that know each other; `a` speaks first.
+struct Pair {
+  explicit Pair(std::uint64_t seed) : world(seed), a(world.add_host()), b(world.add_host()) {
+    world.introduce(a, b);
+  }
+  void talk() {
+    a.say(b, "hello");
+    world.run_for(1s);
+    REQUIRE(b.has_heard("hello"));
+    b.say(a, "good day");
+    world.run_for(1s);
+    REQUIRE(a.has_heard("good day"));
+  }
+
+  World world;
+  Host& a;
+  Host& b;
+};
 
 }  // namespace sinew::wg::test

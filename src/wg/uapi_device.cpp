@@ -115,7 +115,9 @@ void format_peer(const Device& device, PeerId peer, LineWriter& out) {
   out.key("preshared_key", info.preshared_key.expose());
   out.number("protocol_version", 1U);
   if (info.endpoint) out.text("endpoint", info.endpoint->to_string());
-  const Duration handshake = info.last_handshake.value_or(WallTime()).since_epoch();
+  // A calendar from before 1970 has no text here.
+  const Duration handshake =
+      std::max(info.last_handshake.value_or(WallTime()).since_epoch(), Duration::zero());
   const auto whole = std::chrono::floor<seconds>(handshake);
   out.number("last_handshake_time_sec", static_cast<std::uint64_t>(whole.count()));
   out.number("last_handshake_time_nsec", static_cast<std::uint64_t>((handshake - whole).count()));

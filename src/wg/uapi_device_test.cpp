@@ -6,6 +6,7 @@
 #include "base/encoding.h"
 #include "base/rng.h"
 #include "wg/device.h"
+#include "wg/testing.h"
 #include "wg/uapi.h"
 
 using namespace sinew;
@@ -220,6 +221,43 @@ TEST_CASE("one peer more than the device may have is refused") {
   REQUIRE_FALSE(result);
   CHECK(uapi::errno_of(result.error().kind) == uapi::Errno::kNoMemory);
   CHECK(fixture.set("replace_peers=true\npublic_key=" + kBob + "\n").has_value());
+}
+
+TEST_CASE("get=1 tells when the last handshake was and what has crossed") {
+  test::World world(1);
+  test::Host& alice = world.add_host();
+  test::Host& bob = world.add_host();
+  world.introduce(alice, bob);
+  world.wall = WallTime(1'600'000'000s + 5ns);
+  alice.say(bob, "hello");
+  world.run_for(1s);
+  REQUIRE(bob.has_heard("hello"));
+  std::string text;
+  uapi::format_get(alice.device, 0, 0, [&](std::string_view piece) { text += piece; });
+  // The response came back after two crossings of 10 ms.
+  CHECK(text.find("\nlast_handshake_time_sec=1600000000\nlast_handshake_time_nsec=20000005\n") !=
+        std::string::npos);
+  const PeerInfo info = alice.device.info(alice.peer(bob));
+  REQUIRE(info.tx_bytes > 0);
+  REQUIRE(info.rx_bytes > 0);
+  REQUIRE(info.tx_bytes != info.rx_bytes);
+  CHECK(text.find("\ntx_bytes=" + std::to_string(info.tx_bytes) +
+                  "\nrx_bytes=" + std::to_string(info.rx_bytes) + '\n') != std::string::npos);
+}
+
+TEST_CASE("a handshake before 1970 is told as none") {
+  test::World world(1);
+  test::Host& alice = world.add_host();
+  test::Host& bob = world.add_host();
+  world.introduce(alice, bob);
+  world.wall = WallTime(-1h);
+  alice.say(bob, "hello");
+  world.run_for(1s);
+  REQUIRE(bob.has_heard("hello"));
+  std::string text;
+  uapi::format_get(alice.device, 0, 0, [&](std::string_view piece) { text += piece; });
+  CHECK(text.find("\nlast_handshake_time_sec=0\nlast_handshake_time_nsec=0\n") !=
+        std::string::npos);
 }
 
 TEST_CASE("L18 130,560 allowed-IPs are set and told in pieces of a few kilobytes") {
