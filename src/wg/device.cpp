@@ -277,10 +277,15 @@ void Device::unpin(Session& session, std::size_t packets) {
   *link = std::move(session.next_retired_);
 }
 
+// Those too that were replaced before and that somebody has pinned still.
 void Device::revoke_sessions(Peer& peer) {
   retire(std::move(peer.previous), true);
   retire(std::move(peer.current), true);
   retire(std::move(peer.next), true);
+  for (Session* session = retired_.get(); session != nullptr;
+       session = session->next_retired_.get()) {
+    if (session->peer == peer.id) session->is_revoked_ = true;
+  }
 }
 
 void Device::forget_handshake(Peer& peer) {
