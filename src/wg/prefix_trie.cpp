@@ -7,6 +7,9 @@
 namespace sinew::wg {
 namespace {
 
+// One in so many entries may be added beside the anchor before it is chosen anew.
+constexpr std::size_t kFewStrays = 8;
+
 template <typename Key>
 Key mask_of(unsigned length) {
   constexpr unsigned kBits = 8 * sizeof(Key);
@@ -39,6 +42,7 @@ void PrefixTrie<Key>::insert(Key key, unsigned length, PeerId peer) {
     if (!encloses) link(fork, added);
   }
   set_owner(added, peer);
+  if (!is_below_anchor(key)) ++strays_;
   refresh_slots(key, length);
   rebuild_if_due();
 }
@@ -216,13 +220,15 @@ template <typename Key>
 void PrefixTrie<Key>::rebuild_if_due() {
   const bool has_grown = size_ >= 2 * size_at_rebuild_ && size_ > 0;
   const bool has_shrunk = size_ < size_at_rebuild_ / 4 || (size_ == 0 && size_at_rebuild_ > 0);
-  if (has_grown || has_shrunk) rebuild();
+  const bool has_moved = strays_ > size_at_rebuild_ / kFewStrays;
+  if (has_grown || has_shrunk || has_moved) rebuild();
 }
 
 template <typename Key>
 void PrefixTrie<Key>::rebuild() {
   if (size_ < size_at_rebuild_) compact();
   size_at_rebuild_ = size_;
+  strays_ = 0;
   choose_anchor();
   const unsigned wanted = static_cast<unsigned>(std::bit_width(size_));
   const unsigned slot_bits =
@@ -260,12 +266,11 @@ void PrefixTrie<Key>::compact() {
   free_count_ = 0;
 }
 
-// Goes down from the root as long as nearly all entries lie on one side.
+// Goes down from the root as long as most entries lie on one side.
 template <typename Key>
 void PrefixTrie<Key>::choose_anchor() {
-  constexpr std::size_t kNearlyAll = 8;  // all but one of so many
   const std::vector<std::uint32_t> below = count_entries_below();
-  const std::size_t enough = size_ - size_ / kNearlyAll;
+  const std::size_t enough = size_ - size_ / 4;
   anchor_ = 0;
   anchor_length_ = 0;
   for (std::uint32_t at = root_; at != kNoNode && below[at] >= enough;) {

@@ -4,11 +4,11 @@
 // in one vector and name each other by index; each is also linked into the chain of its owner.
 //
 // A walk costs a dependent load for each level. Nearly all levels are saved by a table of slots: it
-// hangs below the anchor, the longest prefix that encloses nearly all entries (in a mesh, the
-// network of the mesh), is indexed by the bits that follow, and has about one slot an entry. A slot
+// hangs below the anchor, the longest prefix that encloses most entries (in a mesh, the network
+// of the mesh), is indexed by the bits that follow, and has about one slot an entry. A slot
 // knows who owns its whole range and the node where the walk goes on. Anchor and size are only
-// heuristics, chosen anew when the number of entries has doubled or fallen to a quarter; what is
-// not below the anchor is found by walking from the root.
+// heuristics, chosen anew when the number of entries has doubled or fallen to a quarter, or an
+// eighth was added beside the anchor; what is there is found by walking from the root.
 //
 // insert and remove are O(key bits) amortised, but for prefixes shorter than a slot's: these touch
 // every slot below them, at most kMaxSlots. Pure; one thread.
@@ -160,6 +160,7 @@ class PrefixTrie {
   unsigned anchor_length_ = 0;
   unsigned slot_shift_ = 0;
   std::size_t size_at_rebuild_ = 0;
+  std::size_t strays_ = 0;  // entries added since then that are not below the anchor
 };
 
 extern template class PrefixTrie<std::uint32_t>;
