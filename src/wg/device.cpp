@@ -284,11 +284,11 @@ void Device::unpin(Session& session, std::size_t packets) {
   *link = std::move(session.next_retired_);
 }
 
+// Those too that were replaced before and that somebody has pinned still.
 void Device::revoke_sessions(Peer& peer) {
   retire(std::move(peer.previous), true);
   retire(std::move(peer.current), true);
   retire(std::move(peer.next), true);
-  // And those that were replaced while they were pinned.
   for (Session* session = retired_.get(); session != nullptr;
        session = session->next_retired_.get()) {
     if (session->peer == peer.id) session->is_revoked_ = true;

@@ -179,7 +179,8 @@ class Device {
   void feed(ByteView datagram, const Path& from, MonoTime now, WallTime wall);
   // When expire() is wanted; never() if at no time.
   MonoTime deadline() const;
-  // Does what is due, as far as there is room among the transmits; the rest stays due.
+  // Does what is due, as far as there is room among the transmits and for some milliseconds at
+  // most; the rest stays due.
   void expire(MonoTime now, WallTime wall);
   std::optional<Transmit> next_transmit();
   std::optional<Event> next_event();

@@ -13,6 +13,8 @@ namespace {
 constexpr std::uint8_t kHandshakeDs = 0x88;
 // After this many wrong responses a handshake takes one only from an address that is proven.
 constexpr unsigned kMaxBadResponses = 8;
+// Most that are made in one turn: some milliseconds of key exchanges, in which packets wait.
+constexpr std::uint64_t kInitiationsPerTurn = 32;
 constexpr Duration kInitiationInterval = Duration(1s) / kInitiationsPerSecond;
 
 }  // namespace
@@ -177,7 +179,8 @@ std::optional<Transmit> Device::next_transmit() {
 
 void Device::expire(MonoTime now, WallTime wall) {
   now = steady(now);
-  while (has_room()) {
+  const std::uint64_t enough = counters_.initiations_sent + kInitiationsPerTurn;
+  while (has_room() && counters_.initiations_sent < enough) {
     const DeadlineHeap::Node* first = deadlines_.first();
     if (first == nullptr || first->at > now) return;
     expire_peer(existing(first->peer), now, wall);

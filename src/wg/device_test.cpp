@@ -236,6 +236,25 @@ TEST_CASE("device: a session that was replaced lives until nobody has it pinned"
   pair.a.device.finish_send(*grant, 1, 48, true, pair.world.now);
 }
 
+TEST_CASE("device: a peer may go while a session is pinned that was replaced before") {
+  Pair pair(21);
+  pair.talk();
+  const PeerId id = pair.a.peer(pair.b);
+  const auto oldest = pair.a.device.begin_send(id, 1, pair.world.now);
+  REQUIRE(oldest);
+  Session* theirs =
+      pair.b.device.begin_receive(oldest->session->remote, oldest->first_counter, pair.world.now);
+  REQUIRE(theirs != nullptr);
+  for (int i = 0; i < 400; ++i)
+    CHECK(is_heard(pair, std::to_string(i)));
+  CHECK(pair.a.device.counters().sessions_confirmed >= 3);
+  pair.a.device.remove_peer(id);
+  pair.a.device.finish_send(*oldest, 1, 48, true, pair.world.now);
+  pair.b.device.remove_peer(pair.b.device.find_peer(*pair.a.device.public_key()).value());
+  CHECK_FALSE(pair.b.device.finish_receive(*theirs, path_from(pair.a.address), 1, 48, true,
+                                           pair.world.now, pair.world.wall));
+}
+
 TEST_CASE("device: packets that are opened while the configuration changes are not used") {
   Pair pair(13);
   pair.talk();
