@@ -1,8 +1,8 @@
 // Where packets wait for their turn to leave, so that a bulk transfer delays nobody but itself.
 // Two levels, both by deficit round robin in bytes: owners (peers) share the way out equally, and
-// inside an owner its flows do. At both levels who has been silent comes first, for one quantum
-// (the rule of fq_codel, RFC 8290): a single packet of a quiet flow passes all queued bulk, while
-// one that keeps coming takes its turn with the others.
+// inside an owner its flows do. At both levels who has been silent comes first, for kSparseBytes
+// (after the rule of fq_codel, RFC 8290): a single packet of a quiet flow passes all queued bulk,
+// while one that keeps coming takes its turn with the others.
 //
 // Bounds: `items` and `bytes` of all that waits. When either is reached, push() makes room at the
 // head of the longest flow of the longest owner, because that flow learns soonest from it; what is
@@ -37,6 +37,9 @@ class FairQueue {
  public:
   // Bytes that an owner or a flow sends before the next has its turn: one super-packet.
   static constexpr std::int64_t kQuantum = 65'536;
+  // Bytes that one who has been silent sends ahead of the others; the item that exceeds it goes
+  // too.
+  static constexpr std::int64_t kSparseBytes = 4'096;
   static constexpr std::uint32_t kFlowsPerOwner = 64;
   static constexpr std::uint32_t kMaxItems = 1U << 20;
   static constexpr std::uint32_t kMaxBytes = 1U << 31;
@@ -310,7 +313,7 @@ template <typename Handle>
 template <typename Entry>
 void FairQueue<Handle>::enter_fresh(Turns<Entry>& turns, std::vector<Entry>& entries, Index index) {
   entries[index].turn = Turn::kFresh;
-  entries[index].deficit = kQuantum;
+  entries[index].deficit = kSparseBytes;
   turns.fresh.push_back(entries.data(), index);
 }
 
