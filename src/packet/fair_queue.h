@@ -428,7 +428,7 @@ void FairQueue<Handle>::append(Index index, const Item& item) {
   Owner& owner = owners_[flow.owner];
   owner.count += 1;
   owner.bytes += item.size;
-  const bool is_longest = owner.longest != kNoIndex && flow.bytes > flows_[owner.longest].bytes;
+  const bool is_longest = owner.longest != kNoIndex && flow.bytes >= flows_[owner.longest].bytes;
   if (is_longest) remember_longest(owner, index);
   update_rank(flow.owner);
 }

@@ -270,6 +270,19 @@ TEST_CASE("a paused owner keeps its items while the others go on") {
   CHECK(queue.pop()->owner == 1);
 }
 
+TEST_CASE("a pause ends when nothing is left that waits") {
+  Queue queue({.items = 2, .bytes = 10'000});
+  push_many(queue, 1, 1, 1, 1'000);
+  CHECK(queue.pause(1));
+  push_many(queue, 2, 1, 1, 100);
+  queue.push({2, 1, 100, 1}, [](const Item& victim) { CHECK(victim.owner == 1); });
+  CHECK(queue.pop());
+  push_many(queue, 1, 1, 1, 100);
+  CHECK(queue.pop());
+  CHECK(queue.pop());
+  CHECK(queue.is_empty());
+}
+
 TEST_CASE("a dropped owner is handed back whole, paused or not") {
   for (const bool is_paused : {false, true}) {
     Queue queue({});
@@ -319,18 +332,21 @@ TEST_CASE("places of owners and flows that are gone serve again") {
 TEST_CASE("the queue does what a naive twin does, whatever comes") {
   SeededRng rng(3);
   std::size_t dropped = 0;
-  for (int round = 0; round < 40; ++round) {
+  for (int round = 0; round < 80; ++round) {
     CAPTURE(round);
-    // More places than owners and flows, so that nobody is forgotten early.
-    Queue queue({.items = 100, .bytes = static_cast<std::uint32_t>(20'000 + rng.below(2'000'000))});
+    // As many places as owners times flows, so that nobody is forgotten early.
+    const bool is_small = round % 2 == 0;
+    const std::uint64_t flows = is_small ? 4 : 12;
+    Queue queue({.items = is_small ? 16U : 96U,
+                 .bytes = static_cast<std::uint32_t>(20'000 + rng.below(2'000'000))});
     NaiveQueue naive;
-    const std::uint64_t owners = 1 + rng.below(8);
+    const std::uint64_t owners = 1 + rng.below(is_small ? 4 : 8);
     const std::uint64_t pushes = 40 + rng.below(25);
     for (std::uint32_t step = 0; step < 800; ++step) {
       if (rng.below(100) < pushes) {
         const bool is_large = rng.below(4) == 0;
         const Item item = {static_cast<std::uint32_t>(rng.below(owners) * 977),
-                           static_cast<std::uint32_t>(rng.below(12) * 0x1357'9bdf),
+                           static_cast<std::uint32_t>(rng.below(flows) * 0x1357'9bdf),
                            static_cast<std::uint32_t>(1 + rng.below(is_large ? 65'535 : 1'500)),
                            step};
         bool is_refused = false;
