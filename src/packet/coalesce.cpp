@@ -19,6 +19,14 @@ bool is_equal_at(const std::uint8_t* a, const std::uint8_t* b, std::size_t at, s
   return std::memcmp(a + at, b + at, size) == 0;
 }
 
+bool has_equal_words(const std::uint8_t* a, const std::uint8_t* b, std::size_t at,
+                     std::size_t end) {
+  for (; at < end; at += 4) {
+    if (!is_equal_at(a, b, at, 4)) return false;
+  }
+  return true;
+}
+
 // Of the IP header, without what the flow and the segment decide: addresses, length, id, checksum.
 bool has_equal_ip(const std::uint8_t* a, const std::uint8_t* b, bool is_v4) {
   if (!is_v4) return is_equal_at(a, b, 0, 4) && is_equal_at(a, b, 6, 2);
@@ -28,12 +36,14 @@ bool has_equal_ip(const std::uint8_t* a, const std::uint8_t* b, bool is_v4) {
 // Acknowledgement, data offset, window, urgent pointer, options: all but ports, sequence number,
 // checksum, and flags, of which only PSH may differ in a candidate.
 bool has_equal_tcp(const std::uint8_t* a, const std::uint8_t* b, std::size_t size) {
-  return is_equal_at(a, b, 8, 5) && is_equal_at(a, b, 14, 2) && is_equal_at(a, b, 18, size - 18);
+  return is_equal_at(a, b, 8, 5) && is_equal_at(a, b, 14, 2) && is_equal_at(a, b, 18, 2) &&
+         has_equal_words(a, b, kTcpHeaderSize, size);
 }
 
 PartialSum pseudo_sum(const std::uint8_t* ip, bool is_v4, bool is_tcp, std::size_t length) {
-  const std::uint8_t* source = ip + (is_v4 ? 12 : 8);
-  return pseudo_header_sum(source, is_v4 ? 4 : 16, is_tcp ? kProtocolTcp : kProtocolUdp) +
+  const std::uint8_t protocol = is_tcp ? kProtocolTcp : kProtocolUdp;
+  return (is_v4 ? pseudo_header_sum(ip + 12, 4, protocol)
+                : pseudo_header_sum(ip + 8, 16, protocol)) +
          sum_of_u16(static_cast<std::uint16_t>(length));
 }
 
@@ -70,18 +80,16 @@ void edit_headers(std::uint8_t* ip, std::size_t size, bool is_v4, bool is_tcp, b
 void Coalescer::add(ByteSpan packet, const InnerPacket& inner) {
   VERIFY(!is_full() && packet.data() == inner.start());
   packets_[packet_count_] = {packet.data(), inner.total_length, 0};
-  const std::uint64_t address_hash = inner.address_hash(seed_);
   if (!inner.has_ports()) {
-    close_between(static_cast<std::uint32_t>(address_hash));
+    close_between(static_cast<std::uint32_t>(inner.address_hash(seed_)));
     begin_write(inner);
     return;
   }
-  const std::uint64_t flow_hash = inner.flow_hash_behind(address_hash);
-  std::uint16_t* slot = find_slot(inner, flow_hash);
+  const Place place = find_place(inner);
   Candidate candidate;
   const bool may_join = read_candidate(inner, candidate);
-  if (slot != nullptr && *slot != 0) {
-    const std::size_t open = *slot - 1U;
+  if (place.slot != kNoSlot && slots_[place.slot] != 0) {
+    const std::size_t open = slots_[place.slot] - 1U;
     if (is_open_[open] && may_join && join(writes_[open], candidate)) {
       ++packet_count_;
       return;
@@ -89,17 +97,19 @@ void Coalescer::add(ByteSpan packet, const InnerPacket& inner) {
     is_open_[open] = false;
   }
   Write& write = begin_write(inner);
-  if (slot == nullptr || !may_join || candidate.has_push) return;
-  write.flow_hash = flow_hash;
+  if (place.slot == kNoSlot || !may_join || candidate.has_push) return;
+  write.flow_hash = place.flow_hash;
   open_write(write, inner, candidate);
-  address_hashes_[write_count_ - 1U] = static_cast<std::uint32_t>(address_hash);
-  *slot = write_count_;
+  address_hashes_[write_count_ - 1U] = place.address_hash;
+  slots_[place.slot] = write_count_;
+  last_slot_ = place.slot;
 }
 
 void Coalescer::clear() {
   if (write_count_ != 0) slots_.fill(0);
   packet_count_ = 0;
   write_count_ = 0;
+  last_slot_ = kNoSlot;
 }
 
 // False: it goes alone.
@@ -206,15 +216,27 @@ void Coalescer::close_between(std::uint32_t address_hash) {
     is_open_[i] = is_open_[i] && address_hashes_[i] != address_hash;
 }
 
-// The slot of a flow, or a free one for it; null when there is none near enough.
-std::uint16_t* Coalescer::find_slot(const InnerPacket& inner, std::uint64_t flow_hash) {
-  for (std::size_t probe = 0; probe < kMostProbes; ++probe) {
-    std::uint16_t& slot = slots_[(flow_hash + probe) % kSlots];
-    if (slot == 0) return &slot;
-    const Write& write = writes_[slot - 1U];
-    if (write.flow_hash == flow_hash && is_same_flow(write, inner)) return &slot;
+// Bursts are what there is to coalesce, so the flow of the packet before is tried first.
+Coalescer::Place Coalescer::find_place(const InnerPacket& inner) {
+  if (last_slot_ != kNoSlot) {
+    const std::size_t last = slots_[last_slot_] - 1U;
+    if (is_same_flow(writes_[last], inner))
+      return {last_slot_, address_hashes_[last], writes_[last].flow_hash};
   }
-  return nullptr;
+  const std::uint64_t address_hash = inner.address_hash(seed_);
+  const std::uint64_t flow_hash = inner.flow_hash_behind(address_hash);
+  Place place = {kNoSlot, static_cast<std::uint32_t>(address_hash), flow_hash};
+  for (std::size_t probe = 0; probe < kMostProbes; ++probe) {
+    const std::size_t slot = (flow_hash + probe) % kSlots;
+    if (slots_[slot] != 0) {
+      const Write& write = writes_[slots_[slot] - 1U];
+      if (write.flow_hash != flow_hash || !is_same_flow(write, inner)) continue;
+      last_slot_ = static_cast<std::uint16_t>(slot);
+    }
+    place.slot = static_cast<std::uint16_t>(slot);
+    return place;
+  }
+  return place;
 }
 
 // Addresses and ports stand at the same places in both: a write with a slot has no IPv4 options.
@@ -222,8 +244,9 @@ bool Coalescer::is_same_flow(const Write& write, const InnerPacket& inner) const
   const std::uint8_t* ip = packets_[write.first].start;
   const bool is_tcp = inner.protocol == kProtocolTcp;
   if (write.is_v4 != inner.is_v4 || write.is_tcp != is_tcp) return false;
-  return std::memcmp(ip + (inner.is_v4 ? 12 : 8), inner.source, 2 * inner.address_size()) == 0 &&
-         std::memcmp(ip + write.header_length, inner.transport(), 4) == 0;
+  const bool has_same_addresses = inner.is_v4 ? std::memcmp(ip + 12, inner.source, 8) == 0
+                                              : std::memcmp(ip + 8, inner.source, 32) == 0;
+  return has_same_addresses && std::memcmp(ip + write.header_length, inner.transport(), 4) == 0;
 }
 
 TunWrite Coalescer::finish(const Write& write) {

@@ -81,6 +81,7 @@ class Coalescer {
  private:
   static constexpr std::size_t kSlots = 2 * kMaxPackets;  // a power of two
   static constexpr std::size_t kMostProbes = 8;
+  static constexpr std::uint16_t kNoSlot = 0xffff;
 
   // What a packet's headers say that decides whether it joins.
   struct Candidate {
@@ -91,6 +92,12 @@ class Coalescer {
     std::uint16_t payload;
     std::uint16_t id;  // IPv4
     bool has_push;     // TCP
+  };
+  // Where the write of a flow is to be found; a slot that is free yet, or none near enough.
+  struct Place {
+    std::uint16_t slot;
+    std::uint32_t address_hash;
+    std::uint64_t flow_hash;
   };
   struct Packet {
     std::uint8_t* start;
@@ -120,7 +127,7 @@ class Coalescer {
   void open_write(Write& write, const InnerPacket& inner, const Candidate& candidate);
   bool join(Write& write, const Candidate& candidate);
   void close_between(std::uint32_t address_hash);
-  std::uint16_t* find_slot(const InnerPacket& inner, std::uint64_t flow_hash);
+  Place find_place(const InnerPacket& inner);
   bool is_same_flow(const Write& write, const InnerPacket& inner) const;
   TunWrite finish(const Write& write);
 
@@ -128,6 +135,7 @@ class Coalescer {
   std::uint64_t seed_;
   std::uint16_t packet_count_ = 0;
   std::uint16_t write_count_ = 0;
+  std::uint16_t last_slot_ = kNoSlot;          // of the packet before, if it has a write
   std::array<std::uint16_t, kSlots> slots_{};  // 1 + the newest open write of a flow; 0: free
   std::array<bool, kMaxPackets> is_open_{};    // by write
   std::array<std::uint32_t, kMaxPackets> address_hashes_{};  // by write

@@ -179,6 +179,41 @@ TEST_CASE("a packet that differs in a header does not join") {
   CHECK_FALSE(differs(v4, [](PacketSpec&) {}));
 }
 
+// A packet with one byte of its transport header changed, and the checksum right again.
+Bytes with_transport_byte(const Arrival& arrival, std::size_t at, std::uint8_t value) {
+  Bytes packet = arrival.bytes();
+  std::uint8_t* transport = packet.data() + test::ip_header_size(packet);
+  std::uint8_t* checksum = transport + test::checksum_offset_of(arrival.spec.protocol);
+  transport[at] = value;
+  store_be(checksum, std::uint16_t{0});
+  const ByteView summed = ByteView(packet).subspan(test::ip_header_size(packet));
+  store_be(checksum,
+           static_cast<std::uint16_t>(~test::naive_sum(summed, test::naive_pseudo_sum(packet))));
+  REQUIRE(test::has_right_checksums(packet));
+  return packet;
+}
+
+TEST_CASE("what has bits set that have no meaning yet goes alone") {
+  CHECK(group_sizes(segments(3, {.fragmentation = 0xc000})) == Sizes{1, 1, 1});
+  std::vector<Bytes> packets;
+  for (const Arrival& arrival : segments(3))
+    packets.push_back(with_transport_byte(arrival, 12, 0x51));
+  Coalescer coalescer({});
+  CHECK(sizes_of(coalesce(coalescer, packets)) == Sizes{1, 1, 1});
+}
+
+TEST_CASE("another urgent pointer, or a UDP length that is not the packet's, does not join") {
+  const auto tcp = segments(3);
+  std::vector<Bytes> packets = bytes_of(tcp);
+  packets[2] = with_transport_byte(tcp[2], 19, 1);
+  Coalescer coalescer({.tcp = true, .udp = true});
+  CHECK(sizes_of(coalesce(coalescer, packets)) == Sizes{2, 1});
+  const auto udp = segments(3, {.protocol = test::kUdp});
+  packets = bytes_of(udp);
+  packets[2] = with_transport_byte(udp[2], 5, 50);
+  CHECK(sizes_of(coalesce(coalescer, packets)) == Sizes{2, 1});
+}
+
 TEST_CASE("identifications are consecutive, or zero in packets that are not fragmented") {
   CHECK(group_sizes(segments(3, {.id = 0})) == Sizes{3});
   CHECK(group_sizes(segments(3, {.id = 0, .fragmentation = 0})) == Sizes{1, 1, 1});
@@ -252,6 +287,29 @@ TEST_CASE("flows that alternate are all put together") {
   }
   Coalescer coalescer({}, 5);
   CHECK(sizes_of(coalesce(coalescer, bytes_of(arrivals))) == Sizes(flows, 8));
+}
+
+TEST_CASE("flows whose hashes are equal are not mixed up, and the last of them go alone") {
+  // With this seed the addresses do not count: one factor of the hash is zero.
+  constexpr std::uint64_t kBlindSeed = 0x9e37'79b9'7f4a'7c15;
+  std::vector<Bytes> packets;
+  std::vector<std::vector<Arrival>> flows;
+  for (std::uint8_t from = 1; from <= 12; ++from)
+    flows.push_back(segments(3, {.from = from}));
+  for (std::size_t i = 0; i < 3; ++i) {
+    for (const auto& flow : flows)
+      packets.push_back(flow[i].bytes());
+  }
+  REQUIRE(parse_inner(packets[0])->flow_hash(kBlindSeed) ==
+          parse_inner(packets[1])->flow_hash(kBlindSeed));
+  Coalescer coalescer({}, kBlindSeed);
+  const auto written = coalesce(coalescer, packets);
+  // Eight find a place in the table; four times three packets go alone.
+  REQUIRE(written.size() == 8 + 12);
+  for (std::size_t i = 0; i < 8; ++i)
+    CHECK(written[i].packets == bytes_of(flows[i]));
+  for (std::size_t i = 8; i < 20; ++i)
+    CHECK(written[i].packets[0] == flows[8 + (i - 8) % 4][(i - 8) / 4].bytes());
 }
 
 TEST_CASE("a super-packet has at most 64 parts and 65,535 bytes") {

@@ -1,25 +1,26 @@
 // Where packets wait for their turn to leave, so that a bulk transfer delays nobody but itself.
 // Two levels, both by deficit round robin in bytes: owners (peers) share the way out equally, and
-// inside an owner its flows do. At both levels who has been silent comes first, for one quantum
-// (the rule of fq_codel, RFC 8290): a single packet of a quiet flow passes all queued bulk, while
-// one that keeps coming takes its turn with the others.
+// inside an owner its flows do. At both levels who has been silent comes first, for kSparseBytes
+// (after the rule of fq_codel, RFC 8290): a single packet of a quiet flow passes all queued bulk,
+// while one that keeps coming takes its turn with the others.
 //
 // Bounds: `items` and `bytes` of all that waits. When either is reached, push() makes room at the
 // head of the longest flow of the longest owner, because that flow learns soonest from it; what is
-// dropped is handed back, since the queue does not own what a handle means. "Longest" is by bytes,
-// among owners to within a quarter, which is what finding it in constant time costs.
+// dropped is handed back, since the queue does not own what a handle means. "Longest" is by bytes
+// and to within a quarter, which is what finding it fast costs.
 //
 // Flows are buckets of their hash, kFlowsPerOwner for each owner, so that an owner with a million
 // flows is no larger than one with a few. Owners and flows without items linger until their turn
 // has come (otherwise one that is never behind would always be new) and are forgotten then, or
 // sooner when their place is needed. All memory is taken by the constructor; each call is O(1),
-// where dropping looks at the flows of one owner. What a flooding owner or flow can do: lose its
-// own packets, and nothing to others but their share of the way.
+// where dropping looks at the flows of one owner now and then. What a flooding owner or flow can
+// do: lose its own packets, and nothing to others but their share of the way.
 //
 // An owner that cannot send now is paused: its items wait, and count, and the others go on.
 // One thread.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstddef>
@@ -37,6 +38,9 @@ class FairQueue {
  public:
   // Bytes that an owner or a flow sends before the next has its turn: one super-packet.
   static constexpr std::int64_t kQuantum = 65'536;
+  // Bytes that one who has been silent sends ahead of the others; the item that exceeds it goes
+  // too.
+  static constexpr std::int64_t kSparseBytes = 4'096;
   static constexpr std::uint32_t kFlowsPerOwner = 64;
   static constexpr std::uint32_t kMaxItems = 1U << 20;
   static constexpr std::uint32_t kMaxBytes = 1U << 31;
@@ -121,6 +125,8 @@ class FairQueue {
     Turns<Flow> flows;
     std::uint32_t count;
     std::uint32_t bytes;
+    Index longest = kNoIndex;     // flow, as long as it has `longest_floor` bytes or more:
+    std::uint32_t longest_floor;  // three quarters of what any flow has
   };
 
   // Ranks order owners by bytes: 0 for none, then four to each power of two.
@@ -153,7 +159,9 @@ class FairQueue {
   void append(Index flow, const Item& item);
   Item take(Index flow);
   Index longest_flow();
-  Index longest_flow_of(Index owner) const;
+  Index longest_flow_of(Index owner);
+  Index find_longest_flow_of(Index owner) const;
+  void remember_longest(Owner& owner, Index flow);
   void update_rank(Index owner);
 
   Limits limits_;
@@ -317,7 +325,7 @@ template <typename Handle>
 template <typename Entry>
 void FairQueue<Handle>::enter_fresh(Turns<Entry>& turns, std::vector<Entry>& entries, Index index) {
   entries[index].turn = Turn::kFresh;
-  entries[index].deficit = kQuantum;
+  entries[index].deficit = kSparseBytes;
   turns.fresh.push_back(entries.data(), index);
 }
 
@@ -398,7 +406,9 @@ void FairQueue<Handle>::forget_owner(Index owner) {
 
 template <typename Handle>
 void FairQueue<Handle>::forget_flow(Index flow) {
-  leave(owners_[flows_[flow].owner].flows, flows_, flow);
+  Owner& owner = owners_[flows_[flow].owner];
+  leave(owner.flows, flows_, flow);
+  if (owner.longest == flow) owner.longest = kNoIndex;
   idle_flows_.remove(flows_.data(), flow);
   flow_table_.remove(flows_, flow);
   flows_[flow].chain = free_flows_;
@@ -422,8 +432,11 @@ void FairQueue<Handle>::append(Index index, const Item& item) {
   flow.bytes += item.size;
   item_count_ += 1;
   byte_count_ += item.size;
-  owners_[flow.owner].count += 1;
-  owners_[flow.owner].bytes += item.size;
+  Owner& owner = owners_[flow.owner];
+  owner.count += 1;
+  owner.bytes += item.size;
+  const bool is_longest = owner.longest != kNoIndex && flow.bytes >= flows_[owner.longest].bytes;
+  if (is_longest) remember_longest(owner, index);
   update_rank(flow.owner);
 }
 
@@ -461,7 +474,26 @@ Index FairQueue<Handle>::longest_flow() {
 }
 
 template <typename Handle>
-Index FairQueue<Handle>::longest_flow_of(Index owner) const {
+Index FairQueue<Handle>::longest_flow_of(Index index) {
+  Owner& owner = owners_[index];
+  const bool is_known =
+      owner.longest != kNoIndex && flows_[owner.longest].bytes >= owner.longest_floor;
+  if (!is_known) {
+    owner.longest_floor = 0;
+    remember_longest(owner, find_longest_flow_of(index));
+  }
+  return owner.longest;
+}
+
+template <typename Handle>
+void FairQueue<Handle>::remember_longest(Owner& owner, Index flow) {
+  const std::uint32_t bytes = flows_[flow].bytes;
+  owner.longest = flow;
+  owner.longest_floor = std::max(owner.longest_floor, bytes - bytes / 4);
+}
+
+template <typename Handle>
+Index FairQueue<Handle>::find_longest_flow_of(Index owner) const {
   Index longest = kNoIndex;
   const auto look_at = [&](Index flow) {
     const bool is_longer = longest == kNoIndex || flows_[flow].bytes > flows_[longest].bytes;

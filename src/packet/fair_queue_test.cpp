@@ -1,0 +1,380 @@
+#include "packet/fair_queue.h"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <deque>
+#include <list>
+#include <map>
+#include <vector>
+
+#include "base/rng.h"
+
+namespace sinew::packet {
+namespace {
+
+using Queue = FairQueue<std::uint32_t>;
+using Item = Queue::Item;
+
+bool is_same(const Item& a, const Item& b) {
+  return a.owner == b.owner && a.flow_hash == b.flow_hash && a.size == b.size &&
+         a.handle == b.handle;
+}
+
+// The rules as the header states them, with maps and lists.
+class NaiveQueue {
+ public:
+  void push(const Item& item) {
+    Owner& owner = owners_[item.owner];
+    Flow& flow = owner.flows[bucket_of(item)];
+    flow.items.push_back(item);
+    if (!flow.has_turn) enter(owner.turns, flow, bucket_of(item));
+    if (!owner.has_turn && !owner.is_paused) enter(turns_, owner, item.owner);
+  }
+
+  std::optional<Item> pop() {
+    const auto owner_id = turn_of(turns_, owners_);
+    if (!owner_id) return std::nullopt;
+    Owner& owner = owners_.at(*owner_id);
+    const auto bucket = turn_of(owner.turns, owner.flows);
+    REQUIRE(bucket);
+    Flow& flow = owner.flows.at(*bucket);
+    const Item item = flow.items.front();
+    flow.items.pop_front();
+    flow.deficit -= item.size;
+    owner.deficit -= item.size;
+    return item;
+  }
+
+  // Takes out what the queue under test has chosen to drop, if that was a right choice.
+  void drop(const Item& victim) {
+    Owner& owner = owners_.at(victim.owner);
+    Flow& flow = owner.flows.at(bucket_of(victim));
+    REQUIRE(is_same(flow.items.front(), victim));
+    for (const auto& [bucket, other] : owner.flows)
+      REQUIRE(other.bytes() * 3 <= flow.bytes() * 4);
+    for (const auto& [id, other] : owners_)
+      REQUIRE(other.bytes() * 4 <= owner.bytes() * 5);
+    flow.items.pop_front();
+    if (owner.bytes() == 0) owner.is_paused = false;
+  }
+
+  bool pause(std::uint32_t id) {
+    const auto found = owners_.find(id);
+    if (found == owners_.end() || found->second.bytes() == 0) return false;
+    found->second.is_paused = true;
+    found->second.has_turn = false;
+    turns_.fresh.remove(id);
+    turns_.old.remove(id);
+    return true;
+  }
+  void resume(std::uint32_t id) {
+    const auto found = owners_.find(id);
+    if (found == owners_.end() || !found->second.is_paused) return;
+    found->second.is_paused = false;
+    enter(turns_, found->second, id);
+  }
+
+  std::size_t bytes() const {
+    std::size_t sum = 0;
+    for (const auto& [id, owner] : owners_)
+      sum += owner.bytes();
+    return sum;
+  }
+
+ private:
+  struct Turns {
+    std::list<std::uint32_t> fresh;
+    std::list<std::uint32_t> old;
+  };
+  struct Flow {
+    std::deque<Item> items;
+    std::int64_t deficit = 0;
+    bool has_turn = false;
+
+    std::size_t bytes() const {
+      std::size_t sum = 0;
+      for (const Item& item : items)
+        sum += item.size;
+      return sum;
+    }
+  };
+  struct Owner {
+    std::map<std::uint32_t, Flow> flows;
+    Turns turns;
+    std::int64_t deficit = 0;
+    bool has_turn = false;
+    bool is_paused = false;
+
+    std::size_t bytes() const {
+      std::size_t sum = 0;
+      for (const auto& [bucket, flow] : flows)
+        sum += flow.bytes();
+      return sum;
+    }
+  };
+
+  static std::uint32_t bucket_of(const Item& item) {
+    return item.flow_hash % Queue::kFlowsPerOwner;
+  }
+  template <typename Entry>
+  static void enter(Turns& turns, Entry& entry, std::uint32_t key) {
+    entry.has_turn = true;
+    entry.deficit = Queue::kSparseBytes;
+    turns.fresh.push_back(key);
+  }
+  template <typename Entry>
+  static std::optional<std::uint32_t> turn_of(Turns& turns,
+                                              std::map<std::uint32_t, Entry>& entries) {
+    while (!turns.fresh.empty() || !turns.old.empty()) {
+      const bool is_fresh = !turns.fresh.empty();
+      auto& list = is_fresh ? turns.fresh : turns.old;
+      const std::uint32_t key = list.front();
+      Entry& entry = entries.at(key);
+      if (entry.deficit > 0 && entry.bytes() > 0) return key;
+      list.pop_front();
+      if (entry.deficit > 0 && !is_fresh) {
+        entries.erase(key);
+        continue;
+      }
+      if (entry.deficit <= 0) entry.deficit += Queue::kQuantum;
+      turns.old.push_back(key);
+    }
+    return std::nullopt;
+  }
+
+  std::map<std::uint32_t, Owner> owners_;
+  Turns turns_;
+};
+
+const auto kNothingIsDropped = [](const Item&) { FAIL("nothing was to be dropped"); };
+
+void push_many(Queue& queue, std::uint32_t owner, std::uint32_t flow, std::size_t count,
+               std::uint32_t size) {
+  for (std::size_t i = 0; i < count; ++i)
+    queue.push({owner, flow, size, static_cast<std::uint32_t>(i)}, kNothingIsDropped);
+}
+
+TEST_CASE("items of one flow leave in the order they came") {
+  Queue queue({});
+  push_many(queue, 1, 2, 200, 1'000);
+  CHECK(queue.size() == 200);
+  CHECK(queue.byte_count() == 200'000);
+  for (std::uint32_t i = 0; i < 200; ++i)
+    REQUIRE(queue.pop()->handle == i);
+  CHECK_FALSE(queue.pop());
+  CHECK(queue.is_empty());
+}
+
+TEST_CASE("a small packet of a new flow passes bulk that is queued already") {
+  Queue queue({});
+  push_many(queue, 1, 5, 100, 1'400);
+  for (int i = 0; i < 10; ++i)
+    queue.pop();
+  queue.push({1, 6, 64, 7'777}, kNothingIsDropped);
+  CHECK(queue.pop()->handle == 7'777);
+}
+
+TEST_CASE("a small packet of a new owner passes the bulk of another") {
+  Queue queue({});
+  push_many(queue, 1, 5, 20, 64'000);
+  queue.pop();
+  queue.push({2, 5, 64, 7'777}, kNothingIsDropped);
+  CHECK(queue.pop()->handle == 7'777);
+}
+
+TEST_CASE("one that is never behind does not stay ahead of the others") {
+  Queue queue({});
+  push_many(queue, 1, 5, 500, 1'400);
+  std::size_t bulk = 0;
+  for (int i = 0; i < 400; ++i) {
+    if (queue.byte_count_of(1) == 1'400 * (500 - bulk))
+      queue.push({1, 6, 1'400, 1}, kNothingIsDropped);
+    if (queue.pop()->flow_hash == 5) ++bulk;
+  }
+  CHECK(bulk > 150);
+  CHECK(bulk < 250);
+}
+
+TEST_CASE("an owner that floods gets its share, however many flows and packets it has") {
+  Queue queue({.items = 4'000, .bytes = 1U << 30});
+  for (std::uint32_t flow = 0; flow < 50; ++flow)
+    push_many(queue, 1, flow, 60, 1'400);
+  push_many(queue, 2, 0, 400, 700);
+  std::map<std::uint32_t, std::int64_t> bytes;
+  while (queue.size_of(2) > 0) {
+    const std::optional<Item> item = queue.pop();
+    bytes[item->owner] += item->size;
+  }
+  CHECK(bytes[2] == 280'000);
+  CHECK(bytes[1] < bytes[2] + 2 * Queue::kQuantum);
+  CHECK(bytes[1] > bytes[2] - 2 * Queue::kQuantum);
+}
+
+TEST_CASE("the flows of an owner share what it gets by bytes, not by packets") {
+  Queue queue({.items = 4'000, .bytes = 1U << 30});
+  push_many(queue, 1, 1, 2'000, 300);
+  push_many(queue, 1, 2, 400, 1'500);
+  std::map<std::uint32_t, std::int64_t> bytes;
+  for (int i = 0; i < 1'200; ++i) {
+    const std::optional<Item> item = queue.pop();
+    bytes[item->flow_hash] += item->size;
+  }
+  CHECK(bytes[1] < bytes[2] + 2 * Queue::kQuantum);
+  CHECK(bytes[1] > bytes[2] - 2 * Queue::kQuantum);
+}
+
+TEST_CASE("a full queue makes room at the head of the longest flow of the longest owner") {
+  Queue queue({.items = 30, .bytes = 1'000'000});
+  push_many(queue, 1, 1, 10, 100);
+  push_many(queue, 2, 1, 5, 100);
+  push_many(queue, 2, 2, 15, 100);
+  std::vector<Item> dropped;
+  const auto drop = [&](const Item& item) { dropped.push_back(item); };
+  queue.push({3, 1, 100, 99}, drop);
+  REQUIRE(dropped.size() == 1);
+  CHECK(is_same(dropped[0], {2, 2, 100, 0}));
+  CHECK(queue.size() == 30);
+  // By bytes: the newcomer's one item is worth many.
+  queue.push({3, 2, 999'000, 100}, drop);
+  CHECK(queue.byte_count() == 1'000'000);
+  CHECK(queue.size_of(3) == 2);
+  dropped.clear();
+  queue.push({1, 1, 1'000, 101}, drop);
+  REQUIRE(dropped.size() == 1);
+  CHECK(dropped[0].handle == 100);
+}
+
+TEST_CASE("an item larger than the queue is dropped itself") {
+  Queue queue({.items = 30, .bytes = 1'000});
+  push_many(queue, 1, 1, 1, 1'000);
+  std::vector<std::uint32_t> dropped;
+  queue.push({2, 1, 1'001, 55}, [&](const Item& item) { dropped.push_back(item.handle); });
+  CHECK(dropped == std::vector<std::uint32_t>{55});
+  CHECK(queue.size() == 1);
+}
+
+TEST_CASE("a paused owner keeps its items while the others go on") {
+  Queue queue({});
+  CHECK_FALSE(queue.pause(1));
+  push_many(queue, 1, 1, 2, 100);
+  push_many(queue, 2, 1, 2, 100);
+  CHECK(queue.pause(1));
+  push_many(queue, 1, 2, 1, 100);
+  CHECK(queue.pop()->owner == 2);
+  CHECK(queue.pop()->owner == 2);
+  CHECK(queue.front() == nullptr);
+  CHECK_FALSE(queue.pop());
+  CHECK(queue.size_of(1) == 3);
+  queue.resume(1);
+  CHECK(queue.pop()->owner == 1);
+}
+
+TEST_CASE("a pause ends when nothing is left that waits") {
+  Queue queue({.items = 2, .bytes = 10'000});
+  push_many(queue, 1, 1, 1, 1'000);
+  CHECK(queue.pause(1));
+  push_many(queue, 2, 1, 1, 100);
+  queue.push({2, 1, 100, 1}, [](const Item& victim) { CHECK(victim.owner == 1); });
+  CHECK(queue.pop());
+  push_many(queue, 1, 1, 1, 100);
+  CHECK(queue.pop());
+  CHECK(queue.pop());
+  CHECK(queue.is_empty());
+}
+
+TEST_CASE("a dropped owner is handed back whole, paused or not") {
+  for (const bool is_paused : {false, true}) {
+    Queue queue({});
+    push_many(queue, 1, 1, 3, 100);
+    push_many(queue, 1, 2, 3, 100);
+    push_many(queue, 2, 1, 1, 100);
+    if (is_paused) queue.pause(1);
+    std::size_t dropped = 0;
+    queue.drop_owner(1, [&](const Item& item) {
+      CHECK(item.owner == 1);
+      ++dropped;
+    });
+    CHECK(dropped == 6);
+    CHECK(queue.size() == 1);
+    queue.drop_owner(7, kNothingIsDropped);
+    push_many(queue, 1, 1, 1, 100);
+    CHECK(queue.pop()->owner == 2);
+    CHECK(queue.pop()->owner == 1);
+  }
+}
+
+TEST_CASE("front shows what pop takes") {
+  Queue queue({});
+  CHECK(queue.front() == nullptr);
+  push_many(queue, 1, 1, 3, 60'000);
+  push_many(queue, 2, 1, 3, 60'000);
+  while (const Item* front = queue.front()) {
+    const Item shown = *front;
+    CHECK(is_same(shown, *queue.pop()));
+  }
+  CHECK(queue.is_empty());
+}
+
+TEST_CASE("places of owners and flows that are gone serve again") {
+  Queue queue({.items = 4, .bytes = 1'000});
+  std::uint32_t handle = 0;
+  for (std::uint32_t round = 0; round < 200; ++round) {
+    for (std::uint32_t i = 0; i < 4; ++i)
+      queue.push({round * 3 + i, round + i, 10, handle++}, kNothingIsDropped);
+    for (std::uint32_t i = 0; i < 4; ++i)
+      REQUIRE(queue.pop());
+  }
+  // The four places of owners are taken, and none of them has items: a fifth owner finds one.
+  CHECK(queue.is_empty());
+}
+
+TEST_CASE("the queue does what a naive twin does, whatever comes") {
+  SeededRng rng(3);
+  std::size_t dropped = 0;
+  for (int round = 0; round < 80; ++round) {
+    CAPTURE(round);
+    // As many places as owners times flows, so that nobody is forgotten early.
+    const bool is_small = round % 2 == 0;
+    const std::uint64_t flows = is_small ? 4 : 12;
+    Queue queue({.items = is_small ? 16U : 96U,
+                 .bytes = static_cast<std::uint32_t>(20'000 + rng.below(2'000'000))});
+    NaiveQueue naive;
+    const std::uint64_t owners = 1 + rng.below(is_small ? 4 : 8);
+    const std::uint64_t pushes = 40 + rng.below(25);
+    for (std::uint32_t step = 0; step < 800; ++step) {
+      if (rng.below(100) < pushes) {
+        const bool is_large = rng.below(4) == 0;
+        const Item item = {static_cast<std::uint32_t>(rng.below(owners) * 977),
+                           static_cast<std::uint32_t>(rng.below(flows) * 0x1357'9bdf),
+                           static_cast<std::uint32_t>(1 + rng.below(is_large ? 65'535 : 1'500)),
+                           step};
+        bool is_refused = false;
+        queue.push(item, [&](const Item& victim) {
+          ++dropped;
+          is_refused = is_same(victim, item);
+          if (!is_refused) naive.drop(victim);
+        });
+        if (!is_refused) naive.push(item);
+      } else if (rng.below(20) == 0) {
+        const auto owner = static_cast<std::uint32_t>(rng.below(owners) * 977);
+        if (rng.below(2) == 0) {
+          REQUIRE(queue.pause(owner) == naive.pause(owner));
+        } else {
+          queue.resume(owner);
+          naive.resume(owner);
+        }
+      } else {
+        const std::optional<Item> ours = queue.pop();
+        const std::optional<Item> expected = naive.pop();
+        REQUIRE(ours.has_value() == expected.has_value());
+        if (ours) REQUIRE(is_same(*ours, *expected));
+      }
+      REQUIRE(queue.byte_count() == naive.bytes());
+    }
+  }
+  CHECK(dropped > 100);
+}
+
+}  // namespace
+}  // namespace sinew::packet
