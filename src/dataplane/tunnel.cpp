@@ -20,6 +20,10 @@ unsigned useful_workers() {
   return std::clamp(std::thread::hardware_concurrency() / kCoresPerWorker, 1U, kMost);
 }
 
+SecretText errno_answer(wg::uapi::Errno number) {
+  return SecretText(wg::uapi::format_errno(number));
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Tunnel>> Tunnel::open(const TunnelOptions& options, Rng& rng,
@@ -156,22 +160,22 @@ Result<> Tunnel::open_ports(std::uint16_t port) {
 
 // --------------------------------------------------------------------------------------- requests
 
-std::string Tunnel::answer(std::string_view request) {
-  if (request == "counters=1\n\n") return get_counters();
+SecretText Tunnel::answer(std::string_view request) {
+  if (request == "counters=1\n\n") return SecretText(get_counters());
   const auto operation = wg::uapi::operation_of(request);
-  if (!operation) return wg::uapi::format_errno(wg::uapi::errno_of(operation.error().kind));
+  if (!operation) return errno_answer(wg::uapi::errno_of(operation.error().kind));
   if (*operation == wg::uapi::Operation::kGet) return get();
   const auto changed = set(request);
-  if (changed) return wg::uapi::format_errno(wg::uapi::Errno::kNone);
+  if (changed) return errno_answer(wg::uapi::Errno::kNone);
   log_.warning("a configuration was refused", {{"reason", changed.error().message}});
-  return wg::uapi::format_errno(wg::uapi::errno_of(changed.error().kind));
+  return errno_answer(wg::uapi::errno_of(changed.error().kind));
 }
 
-std::string Tunnel::get() {
-  std::string text;
+SecretText Tunnel::get() {
+  SecretText text;
   const os::MutexLock lock(shared_.mutex);
   wg::uapi::format_get(shared_.device, bound_port_ != 0 ? bound_port_ : port_, fwmark_,
-                       [&text](std::string_view piece) { text += piece; });
+                       [&text](std::string_view piece) { text.append(piece); });
   return text;
 }
 

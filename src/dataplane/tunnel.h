@@ -64,9 +64,9 @@ class Tunnel {
   void handle(const os::Poller::Event& event);
   void handle_link();
   void handle_signals();
-  std::string answer(std::string_view request);
+  SecretText answer(std::string_view request);
   Result<> set(std::string_view request);
-  std::string get();
+  SecretText get();
   std::string get_counters();
   Result<> open_ports(std::uint16_t port);
   void start_link();

@@ -9,6 +9,7 @@
 #include "base/secret.h"
 #include "os/error.h"
 #include "os/unix_socket.h"
+#include "wg/uapi.h"
 
 namespace sinew::dataplane {
 namespace {
@@ -16,23 +17,6 @@ namespace {
 constexpr std::size_t kReadBytes = 64 << 10;
 constexpr mode_t kFolderMode = 0700;
 constexpr mode_t kSocketMode = 0600;
-
-void wipe_text(std::string& text) {
-  wipe({reinterpret_cast<std::uint8_t*>(text.data()), text.size()});
-  text.clear();
-}
-
-// A string that grows leaves a copy of what it held behind; this one wipes it.
-void append_wiping(std::string& text, ByteView bytes) {
-  if (text.size() + bytes.size() > text.capacity()) {
-    std::string larger;
-    larger.reserve(2 * (text.size() + bytes.size()));
-    larger = text;
-    wipe_text(text);
-    text = std::move(larger);
-  }
-  text.append(as_text(bytes));
-}
 
 Result<> make_folder(const std::string& folder) {
   if (::mkdir(folder.c_str(), kFolderMode) == 0 || errno == EEXIST) return {};
@@ -86,14 +70,14 @@ void UapiServer::accept() {
 }
 
 void UapiServer::serve(Connection& connection, std::uint64_t token) {
-  const bool had_answer = !connection.answer.empty();
+  const bool had_answer = !connection.answer.is_empty();
   if (!had_answer && !read_request(connection)) return close(connection);
   do {
     if (!write_answer(connection)) return close(connection);
-    if (!connection.answer.empty()) break;
-    answer_requests(connection);
-  } while (!connection.answer.empty());
-  const bool has_answer = !connection.answer.empty();
+    if (!connection.answer.is_empty()) break;
+    answer_request(connection);
+  } while (!connection.answer.is_empty());
+  const bool has_answer = !connection.answer.is_empty();
   if (has_answer == had_answer) return;
   const auto interest = has_answer ? os::Poller::Interest::kWrite : os::Poller::Interest::kRead;
   if (!poller_->modify(connection.fd, interest, token)) close(connection);
@@ -104,44 +88,36 @@ bool UapiServer::read_request(Connection& connection) {
   const auto size = os::read_some(connection.fd, bytes);
   if (!size) return false;
   if (!size->has_value()) return true;
-  if (**size == 0 || connection.request.size() + **size > kMaxRequestBytes) return false;
-  append_wiping(connection.request, ByteView(bytes).first(**size));
+  if (**size == 0 || connection.request.size() + **size > wg::uapi::kMaxRequestSize) return false;
+  connection.request.append(as_text(ByteView(bytes).first(**size)));
   wipe(ByteSpan(bytes).first(**size));
   return true;
 }
 
 // The first complete request; the rest of what was read waits until its answer is written.
-void UapiServer::answer_requests(Connection& connection) {
-  const std::size_t end = connection.request.find("\n\n", connection.searched);
-  if (end == std::string::npos) {
-    connection.searched = connection.request.empty() ? 0 : connection.request.size() - 1;
-    return;
-  }
-  const std::string_view request = std::string_view(connection.request).substr(0, end + 2);
-  connection.answer = handler_(request);
+void UapiServer::answer_request(Connection& connection) {
+  const auto size = wg::uapi::request_size(connection.request.expose());
+  if (!size) return;
+  connection.answer = handler_(connection.request.expose().substr(0, *size));
   connection.written = 0;
-  connection.searched = 0;
-  wipe({reinterpret_cast<std::uint8_t*>(connection.request.data()), request.size()});
-  connection.request.erase(0, request.size());
+  connection.request.remove_prefix(*size);
 }
 
 bool UapiServer::write_answer(Connection& connection) {
   while (connection.written < connection.answer.size()) {
-    const auto rest = as_bytes(connection.answer).subspan(connection.written);
+    const auto rest = as_bytes(connection.answer.expose()).subspan(connection.written);
     const auto size = os::write_some(connection.fd, rest);
     if (!size) return false;
     if (!size->has_value()) return true;
     connection.written += **size;
   }
-  wipe_text(connection.answer);
+  connection.answer.clear();
   return true;
 }
 
 void UapiServer::close(Connection& connection) {
   if (!connection.fd.is_open()) return;
   static_cast<void>(poller_->remove(connection.fd));
-  wipe_text(connection.request);
-  wipe_text(connection.answer);
   connection = {};
 }
 

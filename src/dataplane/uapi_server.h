@@ -13,6 +13,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "base/secret_text.h"
 #include "os/poller.h"
 
 namespace sinew::dataplane {
@@ -20,11 +21,9 @@ namespace sinew::dataplane {
 class UapiServer {
  public:
   static constexpr std::size_t kMaxConnections = 8;
-  // A request of 130,000 allowed IPs and 10,000 peers has 8 MB.
-  static constexpr std::size_t kMaxRequestBytes = 64 << 20;
 
   // One request, up to and including its empty line, to the answer that is written back.
-  using Handler = std::function<std::string(std::string_view request)>;
+  using Handler = std::function<SecretText(std::string_view request)>;
 
   // The tokens first_token ... first_token + kMaxConnections are used in `poller`, which outlives
   // this. kConflict when another process serves the interface.
@@ -43,9 +42,8 @@ class UapiServer {
  private:
   struct Connection {
     os::Fd fd;
-    std::string request;       // what was read and not answered
-    std::size_t searched = 0;  // of the request: holds no empty line
-    std::string answer;        // what was not yet written
+    SecretText request;  // what was read and not answered
+    SecretText answer;   // what is being written
     std::size_t written = 0;
   };
 
@@ -57,7 +55,7 @@ class UapiServer {
   // False when the connection is done for.
   bool read_request(Connection& connection);
   bool write_answer(Connection& connection);
-  void answer_requests(Connection& connection);
+  void answer_request(Connection& connection);
   void close(Connection& connection);
 
   os::Fd listener_;

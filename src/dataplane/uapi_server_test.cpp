@@ -23,7 +23,7 @@ struct Bench {
   UapiServer server = UapiServer::open(folder.path() + "/wireguard", "wg0", poller, kFirstToken,
                                        [this](std::string_view request) {
                                          requests.emplace_back(request);
-                                         return answer;
+                                         return SecretText(answer);
                                        })
                           .value();
 
