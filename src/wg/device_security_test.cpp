@@ -168,6 +168,22 @@ TEST_CASE("L12 a peer's initiations are answered 50 times a second at most") {
   CHECK(provoke(world, host, caller.call(), endpoint_of(3)) == kResponseSize);
 }
 
+TEST_CASE("device: an initiation whose answer finds no room can be answered later") {
+  World world(16);
+  Host& host = world.add_host({.transmits = 1, .sources = 64});
+  Caller caller(world, host);
+  Caller other(world, host);
+  host.device.add_peer(caller.key(), world.now);
+  host.device.add_peer(other.key(), world.now);
+  const Bytes call = caller.call();
+  host.device.feed(other.call(), path_from(endpoint_of(2)), world.now, world.wall);
+  host.device.feed(call, path_from(endpoint_of(1)), world.now, world.wall);
+  CHECK(dropped(host, Drop::kTransmitFull) == 1);
+  REQUIRE(host.device.next_transmit());
+  CHECK_FALSE(host.device.next_transmit());
+  CHECK(provoke(world, host, call, endpoint_of(1)) == kResponseSize);
+}
+
 TEST_CASE("device: who is no peer gets no answer") {
   World world(5);
   Host& host = world.add_host();
