@@ -260,6 +260,24 @@ TEST_CASE("L20 forged responses with a right first MAC do not end a handshake") 
   CHECK(pair.a.count(Event::Kind::kSessionReady) == 1);
 }
 
+TEST_CASE("device: a response to the try before the last is too late, and harms nothing") {
+  Pair pair(17);
+  pair.world.is_lost = [](const Datagram& datagram) {
+    return datagram.kind() != Kind::kInitiation;
+  };
+  pair.a.say(pair.b, "x");
+  pair.world.run_for(1s);
+  const Datagram late = last_of(pair.world, Kind::kResponse);
+  pair.world.run_for(kRekeyTimeout + kMaxJitter);
+  const Datagram right = last_of(pair.world, Kind::kResponse);
+  REQUIRE(late.bytes != right.bytes);
+  pair.a.receive(late);
+  CHECK(dropped(pair.a, Drop::kUnknownIndex) == 1);
+  pair.a.receive(right);
+  pair.a.pump();
+  CHECK(pair.a.count(Event::Kind::kSessionReady) == 1);
+}
+
 TEST_CASE("L08 garbage, replays and cookie replies from elsewhere move no endpoint") {
   Pair pair(8);
   pair.world.is_lost = [](const Datagram& datagram) { return datagram.kind() == Kind::kResponse; };
