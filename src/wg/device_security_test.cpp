@@ -168,6 +168,22 @@ TEST_CASE("L12 a peer's initiations are answered 50 times a second at most") {
   CHECK(provoke(world, host, caller.call(), endpoint_of(3)) == kResponseSize);
 }
 
+TEST_CASE("device: an initiation whose answer finds no room can be answered later") {
+  World world(16);
+  Host& host = world.add_host({.transmits = 1, .sources = 64});
+  Caller caller(world, host);
+  Caller other(world, host);
+  host.device.add_peer(caller.key(), world.now);
+  host.device.add_peer(other.key(), world.now);
+  const Bytes call = caller.call();
+  host.device.feed(other.call(), path_from(endpoint_of(2)), world.now, world.wall);
+  host.device.feed(call, path_from(endpoint_of(1)), world.now, world.wall);
+  CHECK(dropped(host, Drop::kTransmitFull) == 1);
+  REQUIRE(host.device.next_transmit());
+  CHECK_FALSE(host.device.next_transmit());
+  CHECK(provoke(world, host, call, endpoint_of(1)) == kResponseSize);
+}
+
 TEST_CASE("device: who is no peer gets no answer") {
   World world(5);
   Host& host = world.add_host();
@@ -239,6 +255,24 @@ TEST_CASE("L20 forged responses with a right first MAC do not end a handshake") 
   // After a few of them a caller has to show that its address is real.
   CHECK(dropped(pair.a, Drop::kBadHandshake) <= 8 + kHandshakeBurst);
   CHECK(bytes_back > 0);
+  pair.a.receive(right);
+  pair.a.pump();
+  CHECK(pair.a.count(Event::Kind::kSessionReady) == 1);
+}
+
+TEST_CASE("device: a response to the try before the last is too late, and harms nothing") {
+  Pair pair(17);
+  pair.world.is_lost = [](const Datagram& datagram) {
+    return datagram.kind() != Kind::kInitiation;
+  };
+  pair.a.say(pair.b, "x");
+  pair.world.run_for(1s);
+  const Datagram late = last_of(pair.world, Kind::kResponse);
+  pair.world.run_for(kRekeyTimeout + kMaxJitter);
+  const Datagram right = last_of(pair.world, Kind::kResponse);
+  REQUIRE(late.bytes != right.bytes);
+  pair.a.receive(late);
+  CHECK(dropped(pair.a, Drop::kUnknownIndex) == 1);
   pair.a.receive(right);
   pair.a.pump();
   CHECK(pair.a.count(Event::Kind::kSessionReady) == 1);

@@ -96,6 +96,19 @@ TEST_CASE("device: one that only receives renews shortly before the end") {
   CHECK(pair.a.heard.size() == 1001);
 }
 
+TEST_CASE("device: the initiator renews at 165 s even if it sends nothing at all") {
+  Pair pair(20);
+  pair.world.impairment.latency = Duration::zero();
+  pair.a.say(pair.b, "hello");
+  pair.world.run_for(Duration::zero());
+  // Keepalives call for no answer, so only b sends.
+  pair.b.device.set_persistent_keepalive(pair.b.peer(pair.a), 5s, pair.world.now);
+  pair.world.run_for(165s - 1ns);
+  CHECK(initiations(pair.world) == 1);
+  pair.world.run_for(1ns);
+  CHECK(initiations(pair.world) == 2);
+}
+
 TEST_CASE("device: a bad wire delays but does not stop two hosts") {
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     CAPTURE(seed);
