@@ -247,19 +247,16 @@ TEST_CASE("a full queue makes room at the head of the longest flow of the longes
 
 TEST_CASE("a place that passed from one owner's longest flow to another's is not confused") {
   Queue queue({.items = 12, .bytes = 1'000'000});
-  const auto ignore = [](const Item&) {};
-  for (int i = 0; i < 6; ++i)
-    queue.push({1, 1, 4'000, 0}, ignore);
-  for (int i = 0; i < 7; ++i)
-    queue.push({1, 2, 100, 0}, ignore);  // the last one makes flow 1 known as the longest
-  for (int i = 0; i < 2'000; ++i) {
-    if (queue.pop()->flow_hash == 2) queue.push({1, 2, 100, 0}, ignore);
-  }
-  while (queue.size_of(1) > 2)
+  push_many(queue, 1, 1, 6, 1'000);
+  push_many(queue, 1, 2, 6, 900);
+  // Flow 1 becomes known as the longest of owner 1, and is forgotten while flow 2 is not.
+  queue.push({2, 9, 1, 0}, [](const Item& victim) { CHECK(victim.flow_hash == 1); });
+  while (queue.size() > 1)
     queue.pop();
-  push_many(queue, 2, 1, 4, 5'000);
+  REQUIRE(queue.front()->flow_hash == 2);
+  push_many(queue, 2, 1, 1, 5'000);
   for (const std::uint32_t flow : {3U, 4U, 5U})
-    push_many(queue, 1, flow, 1, 10'000);
+    push_many(queue, 1, flow, 1, 4'000);
   std::vector<std::uint32_t> owners;
   while (owners.empty())
     queue.push({1, 2, 100, 0}, [&](const Item& victim) { owners.push_back(victim.owner); });
