@@ -245,6 +245,24 @@ TEST_CASE("a full queue makes room at the head of the longest flow of the longes
   CHECK(dropped[0].handle == 100);
 }
 
+TEST_CASE("a place that passed from one owner's longest flow to another's is not confused") {
+  Queue queue({.items = 12, .bytes = 1'000'000});
+  push_many(queue, 1, 1, 6, 1'000);
+  push_many(queue, 1, 2, 6, 900);
+  // Flow 1 becomes known as the longest of owner 1, and is forgotten while flow 2 is not.
+  queue.push({2, 9, 1, 0}, [](const Item& victim) { CHECK(victim.flow_hash == 1); });
+  while (queue.size() > 1)
+    queue.pop();
+  REQUIRE(queue.front()->flow_hash == 2);
+  push_many(queue, 2, 1, 1, 5'000);
+  for (const std::uint32_t flow : {3U, 4U, 5U})
+    push_many(queue, 1, flow, 1, 4'000);
+  std::vector<std::uint32_t> owners;
+  while (owners.empty())
+    queue.push({1, 2, 100, 0}, [&](const Item& victim) { owners.push_back(victim.owner); });
+  CHECK(owners == std::vector<std::uint32_t>{1});
+}
+
 TEST_CASE("an item larger than the queue is dropped itself") {
   Queue queue({.items = 30, .bytes = 1'000});
   push_many(queue, 1, 1, 1, 1'000);

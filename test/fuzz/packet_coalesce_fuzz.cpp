@@ -101,17 +101,36 @@ Bytes normal_form(Bytes packet) {
   return packet;
 }
 
-// Those that may not overtake each other, for a packet `of` its flow.
-std::vector<Bytes> ordered_with(const Bytes& of, const std::vector<Bytes>& packets) {
-  const InnerPacket flow = *parse_inner(of);
-  std::vector<Bytes> chosen;
+struct Seen {
+  Bytes bytes;
+  std::uint64_t addresses;
+  std::uint64_t flow;
+  bool has_ports;
+};
+
+std::vector<Seen> look_at(const std::vector<Bytes>& packets) {
+  std::vector<Seen> seen;
   for (const Bytes& packet : packets) {
     const InnerPacket inner = *parse_inner(packet);
-    if (inner.address_hash() != flow.address_hash()) continue;
-    if (inner.has_ports() && inner.flow_hash() != flow.flow_hash()) continue;
-    chosen.push_back(normal_form(packet));
+    seen.push_back(
+        {normal_form(packet), inner.address_hash(), inner.flow_hash(), inner.has_ports()});
+  }
+  return seen;
+}
+
+// Those that may not overtake each other, for a packet `of` their flow.
+std::vector<ByteView> ordered_with(const Seen& of, const std::vector<Seen>& packets) {
+  std::vector<ByteView> chosen;
+  for (const Seen& packet : packets) {
+    const bool is_ordered =
+        packet.addresses == of.addresses && (!packet.has_ports || packet.flow == of.flow);
+    if (is_ordered) chosen.push_back(packet.bytes);
   }
   return chosen;
+}
+
+bool are_equal(const std::vector<ByteView>& a, const std::vector<ByteView>& b) {
+  return std::ranges::equal(a, b, [](ByteView x, ByteView y) { return std::ranges::equal(x, y); });
 }
 
 }  // namespace
@@ -123,12 +142,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const test::WrittenPackets& write : test::coalesce(coalescer, packets))
     written.insert(written.end(), write.packets.begin(), write.packets.end());
   VERIFY(written.size() == packets.size());
-  std::vector<std::uint64_t> seen;
-  for (const Bytes& packet : packets) {
-    const std::uint64_t flow = parse_inner(packet)->flow_hash();
-    if (std::ranges::find(seen, flow) != seen.end()) continue;
-    seen.push_back(flow);
-    VERIFY(ordered_with(packet, packets) == ordered_with(packet, written));
+  const std::vector<Seen> in = look_at(packets);
+  const std::vector<Seen> out = look_at(written);
+  std::vector<std::uint64_t> flows;
+  for (const Seen& packet : in) {
+    if (std::ranges::find(flows, packet.flow) != flows.end()) continue;
+    flows.push_back(packet.flow);
+    VERIFY(are_equal(ordered_with(packet, in), ordered_with(packet, out)));
   }
   return 0;
 }
