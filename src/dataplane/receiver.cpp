@@ -36,9 +36,10 @@ Receiver::Receiver(tun::Tun& tunnel, unsigned queue, Counters& counters, std::ui
 }
 
 bool Receiver::turn(udp::UdpPort& port, SharedDevice& shared, MonoTime now, WallTime wall) {
-  const auto trains = port.receive(ring_);
+  const auto trains = port.receive(ring_, next_messages_);
   if (!trains || trains->empty()) return false;
   counters_->trains_received += trains->size();
+  expect_like(*trains);
   next_train_ = 0;
   next_datagram_ = 0;
   while (next_train_ < trains->size()) {
@@ -64,11 +65,20 @@ void Receiver::process_round(SharedDevice& shared, MonoTime now, WallTime wall) 
 
 // ------------------------------------------------------------------------------------- receive
 
-// Sorts datagrams until the round is full or there are no more.
+// The next receive() probably brings what this one did.
+void Receiver::expect_like(std::span<const udp::Datagrams> trains) {
+  std::size_t bytes = 0;
+  for (const udp::Datagrams& train : trains)
+    bytes += train.bytes.size();
+  next_messages_ = bytes >= kLongTrainBytes * trains.size() ? kLongTrains : kRingMessages;
+}
+
+// Sorts datagrams until there are enough for a round, or no more.
 void Receiver::take_round(std::span<const udp::Datagrams> trains) {
   control_.clear();
   incoming_.clear();
   for (; next_train_ < trains.size(); ++next_train_, next_datagram_ = 0) {
+    if (next_datagram_ == 0 && incoming_.size() + control_.size() >= kEnoughBatch) return;
     const udp::Datagrams& train = trains[next_train_];
     for (const std::size_t count = train.count(); next_datagram_ < count; ++next_datagram_) {
       if (incoming_.size() + control_.size() == kMaxBatch) return;

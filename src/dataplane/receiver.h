@@ -24,10 +24,16 @@ namespace sinew::dataplane {
 
 class Receiver {
  public:
-  // Datagrams that are opened together; more than one receive() brings are done in several rounds.
+  // Datagrams that are opened together. What one receive() brings is done in rounds of whole
+  // trains, as soon as there are enough to keep the cipher's lanes full: what came first is
+  // delivered first, and does not wait for the rest to be opened.
   static constexpr std::size_t kMaxBatch = packet::Coalescer::kMaxPackets;
-  // Of 64 KiB, for one receive().
-  static constexpr std::size_t kRingMessages = 8;
+  static constexpr std::size_t kEnoughBatch = 32;
+  // Messages of 64 KiB for one receive(). While they are long trains two are enough, so that the
+  // other direction has its turn soon.
+  static constexpr std::size_t kRingMessages = 16;
+  static constexpr std::size_t kLongTrains = 2;
+  static constexpr std::size_t kLongTrainBytes = 16 << 10;  // on average
 
   Receiver(tun::Tun& tunnel, unsigned queue, Counters& counters, std::uint64_t seed);
 
@@ -47,6 +53,7 @@ class Receiver {
     bool is_delivered;
   };
 
+  void expect_like(std::span<const udp::Datagrams> trains);
   void take_round(std::span<const udp::Datagrams> trains);
   void process_round(SharedDevice& shared, MonoTime now, WallTime wall);
   void look_up(wg::Device& device, MonoTime now, WallTime wall);
@@ -62,6 +69,7 @@ class Receiver {
   unsigned tunnel_queue_;
   Counters* counters_;
   udp::ReceiveRing ring_;
+  std::size_t next_messages_ = kRingMessages;
   packet::Coalescer coalescer_;
   bool is_tunnel_gone_ = false;
 

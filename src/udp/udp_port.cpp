@@ -168,11 +168,11 @@ Result<> UdpPort::set_fwmark(std::uint32_t fwmark) {
   return {};
 }
 
-Result<std::span<Datagrams>> UdpPort::receive(ReceiveRing& ring) {
+Result<std::span<Datagrams>> UdpPort::receive(ReceiveRing& ring, std::size_t most) {
   const std::span<mmsghdr> headers = ring.headers();
+  const auto count = static_cast<unsigned>(std::min(headers.size(), most));
   for (int passed = 0; passed < kMaxPassedErrors; ++passed) {
-    const int received = ::recvmmsg(state_->fd.get(), headers.data(),
-                                    static_cast<unsigned>(headers.size()), MSG_DONTWAIT, nullptr);
+    const int received = ::recvmmsg(state_->fd.get(), headers.data(), count, MSG_DONTWAIT, nullptr);
     if (received >= 0) {
       return ring.collect(static_cast<std::size_t>(received), state_->counters.received_truncated);
     }

@@ -111,9 +111,11 @@ class UdpPort {
 
   Result<> set_fwmark(std::uint32_t fwmark);
 
-  // What waits, as far as it fits the ring; empty when nothing does. Valid until the next receive()
+  // What waits, as far as it fits the ring, at most `most` messages; empty when nothing does. Valid
+  // until the next receive()
   // into the same ring. An error means that the socket itself is broken.
-  Result<std::span<Datagrams>> receive(ReceiveRing& ring);
+  Result<std::span<Datagrams>> receive(ReceiveRing& ring,
+                                       std::size_t most = ReceiveRing::kMaxMessages);
 
   SendReport send(std::span<const Outgoing> messages);
 
