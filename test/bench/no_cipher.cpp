@@ -1,5 +1,5 @@
-// A cipher that encrypts nothing and believes everything, in the place of crypto/aead.cpp, so that a
-// benchmark can tell what is left of the packet path without it. It is linked into one program of
+// A cipher that encrypts nothing and believes everything, in the place of crypto/aead.cpp, so that
+// a benchmark can tell what is left of the packet path without it. It is linked into one program of
 // the benchmarks and nowhere else: the product has no switch that leaves the cipher out.
 #include <cstring>
 
@@ -26,7 +26,9 @@ void leave_plain(ByteView plain, ByteSpan sealed) {
 
 }  // namespace
 
-std::string_view name_of(const AeadKernel&) { return "none"; }
+std::string_view name_of(const AeadKernel&) {
+  return "none";
+}
 
 AeadNonce nonce_of_counter(std::uint64_t counter) {
   AeadNonce nonce{};
@@ -59,8 +61,12 @@ std::size_t AeadCipher::open_batch(std::span<OpenItem> items) const {
   return items.size();
 }
 
-const AeadKernel& AeadCipher::best_kernel() { return kNoKernel; }
+const AeadKernel& AeadCipher::best_kernel() {
+  return kNoKernel;
+}
 
-std::span<const AeadKernel* const> AeadCipher::supported_kernels() { return kKernels; }
+std::span<const AeadKernel* const> AeadCipher::supported_kernels() {
+  return kKernels;
+}
 
 }  // namespace sinew::crypto
