@@ -11,7 +11,15 @@ namespace sinew::app {
 namespace {
 
 Failure explain(Error error) {
-  return {.error = std::move(error).while_doing("start WireGuard")};
+  const std::string_view next_step = [&]() -> std::string_view {
+    switch (error.kind) {
+      case ErrorKind::kDenied: return "Run it as root, or give it CAP_NET_ADMIN.";
+      case ErrorKind::kConflict: return "Choose another name, or end what has it: 'wg show' lists it.";
+      default: return {};
+    }
+  }();
+  return {.error = std::move(error).while_doing("serve WireGuard"),
+          .next_step = std::string(next_step)};
 }
 
 // Serves the interface until it is deleted or a signal asks to stop.
