@@ -1,9 +1,11 @@
 #include "support/wg_end.h"
 
+#include <doctest/doctest.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
+#include <csignal>
 #include <utility>
 
 #include "base/encoding.h"
@@ -59,6 +61,7 @@ WgEnd::WgEnd(Lab& lab, Node& node, WgProgram program, const Addresses& addresses
     : folder_(lab.folder()),
       node_(&node),
       interface_(new_interface()),
+      is_ours_(program == WgProgram::kSinew),
       program_(start(node, command_of(program, interface_, options.arguments))) {
   os::SystemRng rng;
   const auto key = crypto::X25519PrivateKey::generate(rng);
@@ -70,6 +73,17 @@ WgEnd::WgEnd(Lab& lab, Node& node, WgProgram program, const Addresses& addresses
     commands += "address add " + address + " dev " + interface_ + " nodad\n";
   commands += "link set " + interface_ + " mtu " + std::to_string(options.mtu) + " up\n";
   node.ip(commands);
+}
+
+WgEnd::~WgEnd() {
+  if (!is_ours_) return;
+  try {
+    const os::ExitStatus status = program_.is_running() ? program_.stop() : program_.wait();
+    INFO(interface_ << " " << status.to_string() << ":\n" << program_.output());
+    CHECK((status.succeeded() || status.signal == SIGKILL));
+  } catch (const LabError& error) {
+    FAIL_CHECK(error.what());
+  }
 }
 
 void WgEnd::add_peer(const WgEnd& peer, const PeerOptions& options) {

@@ -42,6 +42,12 @@ class WgEnd {
   WgEnd(Lab& lab, Node& node, WgProgram program, const Addresses& addresses)
       : WgEnd(lab, node, program, addresses, Options{}) {}
 
+  WgEnd(const WgEnd&) = delete;
+  WgEnd& operator=(const WgEnd&) = delete;
+  // Asks our program to end; that it does not end well, which includes what a sanitizer found in
+  // it, fails the test.
+  ~WgEnd();
+
   Node& node() { return *node_; }
   Process& program() { return program_; }
   const std::string& interface() const { return interface_; }
@@ -67,6 +73,7 @@ class WgEnd {
   std::string interface_;
   std::string public_key_;
   std::string key_file_;
+  bool is_ours_;
   Process program_;
 };
 
