@@ -55,6 +55,7 @@ class WgEnd {
   // The path of a file with our private key.
   const std::string& key_file() const { return key_file_; }
 
+  void set_private_key(const std::string& key);  // base64
   void add_peer(const WgEnd& peer, const PeerOptions& options);
   // `wg set INTERFACE <words>`, `wg show INTERFACE <words>`. What fails is a LabError.
   void set(const std::vector<std::string>& words);
@@ -79,5 +80,7 @@ class WgEnd {
 
 // A fresh base64 key, private or preshared.
 std::string new_wg_key();
+// The public key of a private one, both in base64.
+std::string public_key_of(const std::string& private_key);
 
 }  // namespace sinew::lab
