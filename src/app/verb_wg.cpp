@@ -1,4 +1,7 @@
+#include <fcntl.h>
 #include <unistd.h>
+
+#include <utility>
 
 #include "app/verbs.h"
 #include "dataplane/tunnel.h"
@@ -44,6 +47,14 @@ LogLevel level_of(std::string_view name) {
   return name == "warning" ? LogLevel::kWarning : LogLevel::kError;
 }
 
+// In the background there is a log only for who asks for one: whoever waits for the end of our
+// standard error would wait for as long as the interface is there.
+os::Fd log_target(const Invocation& invocation) {
+  const bool is_wanted = invocation.has("foreground") || invocation.value("log-level");
+  return os::Fd(is_wanted ? ::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0)
+                          : ::open("/dev/null", O_WRONLY | O_CLOEXEC));
+}
+
 Outcome run(const Invocation& invocation) {
   dataplane::TunnelOptions options{.interface = invocation.arguments()[0]};
   if (const auto workers = invocation.value("workers")) {
@@ -56,8 +67,9 @@ Outcome run(const Invocation& invocation) {
     options.workers = *number;
   }
   const os::SystemClock clock;
-  os::FdLogSink sink(os::Fd(::dup(STDERR_FILENO)),
-                     os::log_format_for(os::Fd(::dup(STDERR_FILENO))));
+  os::Fd target = log_target(invocation);
+  const os::LogFormat format = os::log_format_for(target);
+  os::FdLogSink sink(std::move(target), format);
   const Log log(sink, clock, level_of(invocation.value("log-level").value_or("warning")), "wg");
   if (invocation.has("foreground")) {
     if (auto served = serve(options, nullptr, log); !served)
@@ -84,7 +96,8 @@ Verb wg_verb() {
           "WG_QUICK_USERSPACE_IMPLEMENTATION "
           "is sinew-wg. The interface exists for as long as this program runs; deleting it ends "
           "the "
-          "program. SIGUSR1 writes all counters to the log.",
+          "program. SIGUSR1 writes all counters to the log, which is standard error, and in the "
+          "background kept only with --log-level.",
       .arguments = {{.name = "IFNAME", .summary = "The interface, such as wg0"}},
       .options = {{.name = "foreground",
                    .letter = 'f',

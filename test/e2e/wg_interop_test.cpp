@@ -5,60 +5,13 @@
 #include <string>
 
 #include "support/lab.h"
-#include "support/wg_end.h"
+#include "support/wg_pair.h"
 
 using namespace sinew;
 using namespace sinew::lab;
 
-namespace {
-
-// What the tests of this file need.
-bool has_programs() {
-  return is_possible({"wireguard-go", "wg", "iperf3", "ping"});
-}
-
-//   alice 192.0.2.1, 2001:db8::1 --- net --- 192.0.2.2, 2001:db8::2 bob
-//     tunnel 10.9.0.1, fd09::1                10.9.0.2, fd09::2
-struct Pair {
-  explicit Pair(WgProgram program_of_alice, WgProgram program_of_bob, int tunnel_mtu = 1420,
-                int network_mtu = 1500)
-      : network(lab.network("net", network_mtu)),
-        alice(lab, lab.node("alice").join(network, {"192.0.2.1/24", "2001:db8::1/64"}),
-              program_of_alice, {"10.9.0.1/24", "fd09::1/64"}, {.mtu = tunnel_mtu}),
-        bob(lab, lab.node("bob").join(network, {"192.0.2.2/24", "2001:db8::2/64"}), program_of_bob,
-            {"10.9.0.2/24", "fd09::2/64"}, {.mtu = tunnel_mtu}) {}
-
-  // Alice knows where Bob is, and not the other way round: who sends first is told by that.
-  void introduce(const std::string& endpoint_of_bob, const std::string& preshared_key = {}) {
-    alice.add_peer(bob, {.allowed_ips = "10.9.0.2/32,fd09::2/128",
-                         .endpoint = endpoint_of_bob,
-                         .preshared_key = preshared_key});
-    bob.add_peer(alice, {.allowed_ips = "10.9.0.1/32,fd09::1/128", .preshared_key = preshared_key});
-  }
-
-  Lab lab;
-  Network& network;
-  WgEnd alice;
-  WgEnd bob;
-};
-
-// A transfer of so many megabytes from the client to the server, every byte counted by iperf3.
-void transfer(WgEnd& client, WgEnd& server, const std::string& address,
-              const std::vector<std::string>& options) {
-  Process listener = server.node().start({"iperf3", "-s", "-1", "--forceflush"});
-  listener.wait_for_output("Server listening");
-  std::vector<std::string> command = {"iperf3", "-c", address};
-  command.insert(command.end(), options.begin(), options.end());
-  const os::RunOutcome outcome = client.node().run(command);
-  INFO(outcome.out << outcome.err << server.program().output());
-  CHECK(outcome.status.succeeded());
-  CHECK(listener.wait().succeeded());
-}
-
-}  // namespace
-
 TEST_CASE("a tunnel to wireguard-go carries ping, TCP and UDP, whoever begins") {
-  if (!has_programs()) return;
+  if (!are_tunnels_possible()) return;
   const bool we_begin = true;
   for (const bool begins : {we_begin, !we_begin}) {
     for (const std::string endpoint : {"192.0.2.2:51820", "[2001:db8::2]:51820"}) {
@@ -68,8 +21,8 @@ TEST_CASE("a tunnel to wireguard-go carries ping, TCP and UDP, whoever begins") 
         CAPTURE(key.empty());
         const auto ours = WgProgram::kSinew;
         const auto theirs = WgProgram::kWireguardGo;
-        Pair pair(begins ? ours : theirs, begins ? theirs : ours);
-        pair.introduce(endpoint, key);
+        WgPair pair({.alice = begins ? ours : theirs, .bob = begins ? theirs : ours});
+        pair.introduce({.endpoint_of_bob = endpoint, .preshared_key = key});
         CHECK(pair.alice.node().can_ping("10.9.0.2"));
         CHECK(pair.alice.node().can_ping("fd09::2"));
         CHECK(pair.bob.node().can_ping("10.9.0.1"));
@@ -83,9 +36,9 @@ TEST_CASE("a tunnel to wireguard-go carries ping, TCP and UDP, whoever begins") 
 }
 
 TEST_CASE("two of ours carry all offloads between them") {
-  if (!has_programs()) return;
-  Pair pair(WgProgram::kSinew, WgProgram::kSinew);
-  pair.introduce("192.0.2.2:51820");
+  if (!are_tunnels_possible()) return;
+  WgPair pair;
+  pair.introduce();
   CHECK(pair.alice.node().can_ping("10.9.0.2"));
   transfer(pair.alice, pair.bob, "10.9.0.2", {"-n", "100M"});
   transfer(pair.alice, pair.bob, "fd09::2", {"-n", "100M", "-R"});
@@ -95,10 +48,10 @@ TEST_CASE("two of ours carry all offloads between them") {
 }
 
 TEST_CASE("`wg show` tells of a tunnel what it tells of the kernel's") {
-  if (!has_programs()) return;
-  Pair pair(WgProgram::kSinew, WgProgram::kWireguardGo);
+  if (!are_tunnels_possible()) return;
+  WgPair pair({.bob = WgProgram::kWireguardGo});
   const std::string key = new_wg_key();
-  pair.introduce("192.0.2.2:51820", key);
+  pair.introduce({.preshared_key = key});
   CHECK(pair.alice.peer_field("latest-handshakes", pair.bob) == "0");
   CHECK(pair.alice.node().can_ping("10.9.0.2"));
   CHECK(pair.alice.peer_field("latest-handshakes", pair.bob) != "0");
@@ -111,7 +64,7 @@ TEST_CASE("`wg show` tells of a tunnel what it tells of the kernel's") {
 }
 
 TEST_CASE("the interface is gone when the program is, and the program when the interface is") {
-  if (!has_programs()) return;
+  if (!are_tunnels_possible()) return;
   Lab lab;
   Node& node = lab.node("alice");
   for (const bool is_killed : {true, false}) {

@@ -1,9 +1,11 @@
 #include "support/wg_end.h"
 
+#include <doctest/doctest.h>
 #include <unistd.h>
 
 #include <array>
 #include <atomic>
+#include <csignal>
 #include <utility>
 
 #include "base/encoding.h"
@@ -54,22 +56,44 @@ std::string new_wg_key() {
   return to_base64(crypto::X25519PrivateKey::generate(rng).expose());
 }
 
+std::string public_key_of(const std::string& private_key) {
+  const Bytes bytes = from_base64(private_key).value();
+  return crypto::X25519PrivateKey(std::span(bytes).first<crypto::X25519PrivateKey::kSize>())
+      .public_key()
+      .to_string();
+}
+
 WgEnd::WgEnd(Lab& lab, Node& node, WgProgram program, const Addresses& addresses,
              const Options& options)
     : folder_(lab.folder()),
       node_(&node),
       interface_(new_interface()),
+      is_ours_(program == WgProgram::kSinew),
       program_(start(node, command_of(program, interface_, options.arguments))) {
-  os::SystemRng rng;
-  const auto key = crypto::X25519PrivateKey::generate(rng);
-  public_key_ = key.public_key().to_string();
-  key_file_ = write_file("private", to_base64(key.expose()));
-  set({"private-key", key_file_, "listen-port", std::to_string(kPort)});
+  set_private_key(new_wg_key());
+  set({"listen-port", std::to_string(kPort)});
   std::string commands;
   for (const std::string& address : addresses)
     commands += "address add " + address + " dev " + interface_ + " nodad\n";
   commands += "link set " + interface_ + " mtu " + std::to_string(options.mtu) + " up\n";
   node.ip(commands);
+}
+
+WgEnd::~WgEnd() {
+  if (!is_ours_) return;
+  try {
+    const os::ExitStatus status = program_.is_running() ? program_.stop() : program_.wait();
+    INFO(interface_ << " " << status.to_string() << ":\n" << program_.output());
+    CHECK((status.succeeded() || status.signal == SIGKILL));
+  } catch (const LabError& error) {
+    FAIL_CHECK(error.what());
+  }
+}
+
+void WgEnd::set_private_key(const std::string& key) {
+  public_key_ = public_key_of(key);
+  key_file_ = write_file("private", key);
+  set({"private-key", key_file_});
 }
 
 void WgEnd::add_peer(const WgEnd& peer, const PeerOptions& options) {

@@ -42,6 +42,12 @@ class WgEnd {
   WgEnd(Lab& lab, Node& node, WgProgram program, const Addresses& addresses)
       : WgEnd(lab, node, program, addresses, Options{}) {}
 
+  WgEnd(const WgEnd&) = delete;
+  WgEnd& operator=(const WgEnd&) = delete;
+  // Asks our program to end; that it does not end well, which includes what a sanitizer found in
+  // it, fails the test.
+  ~WgEnd();
+
   Node& node() { return *node_; }
   Process& program() { return program_; }
   const std::string& interface() const { return interface_; }
@@ -49,6 +55,7 @@ class WgEnd {
   // The path of a file with our private key.
   const std::string& key_file() const { return key_file_; }
 
+  void set_private_key(const std::string& key);  // base64
   void add_peer(const WgEnd& peer, const PeerOptions& options);
   // `wg set INTERFACE <words>`, `wg show INTERFACE <words>`. What fails is a LabError.
   void set(const std::vector<std::string>& words);
@@ -67,10 +74,13 @@ class WgEnd {
   std::string interface_;
   std::string public_key_;
   std::string key_file_;
+  bool is_ours_;
   Process program_;
 };
 
 // A fresh base64 key, private or preshared.
 std::string new_wg_key();
+// The public key of a private one, both in base64.
+std::string public_key_of(const std::string& private_key);
 
 }  // namespace sinew::lab
