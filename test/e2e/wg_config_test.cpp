@@ -7,7 +7,9 @@
 
 #include "os/file.h"
 #include "support/lab.h"
+#include "support/packet_count.h"
 #include "support/tcp_flow.h"
+#include "support/udp_probe.h"
 #include "support/wg_pair.h"
 
 using namespace sinew;
@@ -169,4 +171,48 @@ TEST_CASE("a peer that is removed in the middle of a transfer is cut off, and co
     CHECK(end.node().can_ping(is_caller ? "10.9.0.2" : "10.9.0.1"));
     CHECK(flow.carry(kMegabyte));
   }
+}
+
+//   alice 192.0.2.1 ---+
+//     10.9.0.1         net --- 192.0.2.2 bob 10.9.0.2
+//   mallory 192.0.2.66 +       the way out of the tunnel
+TEST_CASE(
+    "L25 with everything in the tunnel nothing leaves in clear, and nothing comes in beside") {
+  if (!are_tunnels_possible()) return;
+  if (std::filesystem::exists("/sys/module/wireguard")) return;
+  Lab lab;
+  Network& net = lab.network("net");
+  WgEnd bob(lab, lab.node("bob").join(net, {"192.0.2.2/24"}), WgProgram::kSinew,
+            {"10.9.0.2/24", "203.0.113.5/32"});
+  // Mallory is the gateway of the network, and offers a way to every address.
+  Node& mallory = lab.node("mallory").join(net, {"192.0.2.66/24", "203.0.113.5/32"});
+  Node& alice = lab.node("alice").join(net, {"192.0.2.1/24"}).default_route("192.0.2.66");
+  mallory.route("10.9.0.1/32", "192.0.2.1");
+  const auto key = new_wg_key();
+  bob.set({"peer", public_key_of(key), "allowed-ips", "10.9.0.1/32"});
+  const std::string file = write(lab, "q" + bob.interface() + ".conf",
+                                 "[Interface]\nPrivateKey = " + key + "\nAddress = 10.9.0.1/24\n" +
+                                     "[Peer]\nPublicKey = " + bob.public_key() +
+                                     "\nAllowedIPs = 0.0.0.0/0\nEndpoint = 192.0.2.2:51820\n");
+  const std::string folder = folder_of_ip_without_wireguard(lab);
+  PacketCount in_clear(mallory, "clear", "ip daddr 203.0.113.5");
+  REQUIRE(alice.can_ping("203.0.113.5"));
+  REQUIRE(in_clear.value() > 0);  // before the tunnel all goes past Mallory
+  REQUIRE(wg_quick(alice, folder, "up", file).status.succeeded());
+  const std::uint64_t before = in_clear.value();
+
+  CHECK(alice.can_ping("203.0.113.5"));
+  CHECK(in_clear.value() == before);
+
+  // What is for the tunnel's address and does not come out of the tunnel is dropped.
+  UdpProbe inside(alice, "10.9.0.1:7");
+  UdpProbe outside(mallory, "192.0.2.66:7");
+  UdpProbe peer(bob.node(), "10.9.0.2:7");
+  outside.send(inside.local(), "from beside");
+  peer.send(inside.local(), "from inside");
+  const auto arrived = inside.receive();
+  REQUIRE(arrived);
+  CHECK(arrived->text == "from inside");
+  CHECK_FALSE(inside.receive(UdpProbe::kShortPatience));
+  CHECK(wg_quick(alice, folder, "down", file).status.succeeded());
 }
