@@ -1,5 +1,5 @@
-// A cipher that encrypts nothing and believes everything, in the place of crypto/aead.cpp, so that a
-// benchmark can tell what is left of the packet path without it. It is linked into one program of
+// A cipher that encrypts nothing and believes everything, in the place of crypto/aead.cpp, so that
+// a benchmark can tell what is left of the packet path without it. It is linked into one program of
 // the benchmarks and nowhere else: the product has no switch that leaves the cipher out.
 #include <cstring>
 
