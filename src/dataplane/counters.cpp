@@ -11,6 +11,7 @@ std::string_view name_of(Loss loss) {
     case Loss::kNoEndpoint: return "no_endpoint";
     case Loss::kNotRunning: return "not_running";
     case Loss::kQueueFull: return "queue_full";
+    case Loss::kQueueDelay: return "queue_delay";
     case Loss::kStagedFull: return "staged_full";
     case Loss::kPeerUnreachable: return "peer_unreachable";
     case Loss::kSendRefused: return "send_refused";
@@ -29,6 +30,7 @@ Counters& Counters::operator+=(const Counters& other) {
     lost[i] += other.lost[i];
   turns += other.turns;
   tunnel_reads += other.tunnel_reads;
+  congestion_marks += other.congestion_marks;
   packets_sealed += other.packets_sealed;
   trains_sent += other.trains_sent;
   trains_received += other.trains_received;

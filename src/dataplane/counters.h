@@ -16,6 +16,7 @@ enum class Loss : std::uint8_t {
   kNoEndpoint,            // where its peer is is not known
   kNotRunning,            // there is no private key, or the link is down
   kQueueFull,             // more waited than there is memory for; the longest queue lost its oldest
+  kQueueDelay,            // its flow was slowed down, since its queue did not drain
   kStagedFull,            // too many waited for a handshake; the oldest was dropped
   kPeerUnreachable,       // waited for a handshake that was given up
   kSendRefused,           // the network does not take it: no route, a firewall
@@ -32,7 +33,8 @@ std::string_view name_of(Loss loss);
 struct Counters {
   std::array<std::uint64_t, static_cast<std::size_t>(Loss::kCount)> lost{};
   std::uint64_t turns = 0;
-  std::uint64_t tunnel_reads = 0;  // packets and super-packets
+  std::uint64_t tunnel_reads = 0;      // packets and super-packets
+  std::uint64_t congestion_marks = 0;  // packets and super-packets, where queues did not drain
   std::uint64_t packets_sealed = 0;
   std::uint64_t trains_sent = 0;  // messages handed to the kernel
   std::uint64_t trains_received = 0;

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/verify.h"
+#include "dataplane/congestion.h"
 #include "packet/ecn.h"
 #include "packet/inner.h"
 #include "wg/messages.h"
@@ -119,39 +120,36 @@ void Sender::make_room() {
 
 void Sender::plan(wg::Device& device, MonoTime now) {
   for (const Handle handle : fresh_)
-    enqueue(handle, device.allowed_ips());
-  choose();
+    enqueue(handle, device.allowed_ips(), now);
+  choose(now);
   make_runs(device, now);
 }
 
-void Sender::enqueue(Handle handle, const wg::AllowedIps& routes) {
+void Sender::enqueue(Handle handle, const wg::AllowedIps& routes, MonoTime now) {
   Parcel& parcel = pool_[handle];
   const std::uint8_t* packet = parcel.packet.data();
   const bool is_v4 = packet[0] >> 4 == 4;
   const auto peer = is_v4 ? routes.find_v4(packet + 16) : routes.find_v6(packet + 24);
   if (!peer) return drop(handle, Loss::kNoRoute);
   parcel.peer = *peer;
-  push(handle);
+  push(handle, now);
 }
 
-void Sender::push(Handle handle) {
+void Sender::push(Handle handle, MonoTime now) {
   const Parcel& parcel = pool_[handle];
   const auto size = static_cast<std::uint32_t>(parcel.packet.size());
-  queue_.push({parcel.peer.value(), parcel.flow_hash, size, handle},
+  queue_.push({parcel.peer.value(), parcel.flow_hash, size, handle, now},
               [this](const Queue::Item& victim) { drop(victim.handle, Loss::kQueueFull); });
 }
 
 // Takes parcels, or parts of one, until the turn has enough.
-void Sender::choose() {
+void Sender::choose(MonoTime now) {
   pieces_.clear();
   std::size_t segments = 0;
   std::size_t bytes = 0;
   while (segments < kMaxSegments && bytes < kEnoughBytes) {
-    if (!carried_) {
-      const auto next = queue_.pop();
-      if (!next) return;
-      carried_ = next->handle;
-    }
+    if (!carried_) carried_ = next_parcel(now);
+    if (!carried_) return;
     Parcel& parcel = pool_[*carried_];
     const std::size_t each = sealed_size_limit(parcel.plan);
     const std::size_t fitting = std::max<std::size_t>(1, (kArenaBytes - bytes) / each);
@@ -167,6 +165,25 @@ void Sender::choose() {
     if (!is_last) return;
     carried_.reset();
   }
+}
+
+std::optional<Sender::Handle> Sender::next_parcel(MonoTime now) {
+  while (const auto next = queue_.pop(now)) {
+    const Handle handle = next->item.handle;
+    if (!next->is_late || slow_down(handle)) return handle;
+  }
+  return std::nullopt;
+}
+
+// False: the sign was the loss of the parcel.
+bool Sender::slow_down(Handle handle) {
+  const auto header = packet::VnetHeader::load(pool_.vnet_header(handle));
+  switch (tell_congestion(pool_[handle], header)) {
+    case CongestionSign::kMarked: ++counters_->congestion_marks; return true;
+    case CongestionSign::kSegmentLost: counters_->count(Loss::kQueueDelay); return true;
+    case CongestionSign::kParcelLost: drop(handle, Loss::kQueueDelay); return false;
+  }
+  VERIFY_NOT_REACHED();
 }
 
 void Sender::make_runs(wg::Device& device, MonoTime now) {
@@ -210,8 +227,9 @@ void Sender::stage(Handle handle) {
   if (victim) drop(*victim, Loss::kStagedFull);
 }
 
-void Sender::release_staged(wg::PeerId peer) {
-  staging_.take(peer, [this](Handle handle) { push(handle); });
+// The wait for the handshake is not the queue's, and is nothing to slow down for.
+void Sender::release_staged(wg::PeerId peer, MonoTime now) {
+  staging_.take(peer, [this, now](Handle handle) { push(handle, now); });
 }
 
 void Sender::drop_staged(wg::PeerId peer) {

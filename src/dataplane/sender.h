@@ -8,7 +8,9 @@
 //
 // The tunnel's queue is emptied at once, although only about two super-packets go out in a turn:
 // what waits then waits in queues of our own, where a ping or a keystroke does not stand behind a
-// download (packet/fair_queue.h). When memory runs out, the longest queue loses its oldest.
+// download (packet/fair_queue.h). A flow whose queue does not drain is told to slow down, by a mark
+// or by a segment that is left out (congestion.h); when memory runs out all the same, the longest
+// queue loses its oldest.
 //
 // When the socket takes no more, the rest of the turn is kept, and the next turn begins with it.
 // One thread.
@@ -58,7 +60,7 @@ class Sender {
   bool turn(SharedDevice& shared, MonoTime now);
 
   // What waited for the peer's session goes into the queues, or is dropped.
-  void release_staged(wg::PeerId peer);
+  void release_staged(wg::PeerId peer, MonoTime now);
   void drop_staged(wg::PeerId peer);
 
   // A handshake message or a keepalive, at once.
@@ -94,9 +96,11 @@ class Sender {
   void make_room();
 
   void plan(wg::Device& device, MonoTime now);
-  void enqueue(Handle handle, const wg::AllowedIps& routes);
-  void push(Handle handle);
-  void choose();
+  void enqueue(Handle handle, const wg::AllowedIps& routes, MonoTime now);
+  void push(Handle handle, MonoTime now);
+  void choose(MonoTime now);
+  std::optional<Handle> next_parcel(MonoTime now);
+  bool slow_down(Handle handle);
   void make_runs(wg::Device& device, MonoTime now);
   void refuse(const Run& run, wg::SendRefusal refusal);
   void stage(Handle handle);

@@ -201,6 +201,7 @@ std::string Tunnel::get_counters() {
       "trains_received={}\npackets_opened={}\ntunnel_writes={}\n",
       workers_.size(), sum.turns, sum.tunnel_reads, sum.packets_sealed, sum.trains_sent,
       sum.trains_received, sum.packets_opened, sum.tunnel_writes);
+  text += fmt::format("congestion_marks={}\n", sum.congestion_marks);
   for (std::size_t i = 0; i < sum.lost.size(); ++i)
     text += fmt::format("lost_{}={}\n", name_of(static_cast<Loss>(i)), sum.lost[i]);
   const os::MutexLock lock(shared_.mutex);

@@ -98,7 +98,7 @@ void Worker::take_ports(std::unique_ptr<udp::UdpPair> ports) {
 
 void Worker::tell(const wg::Event& event) {
   switch (event.kind) {
-    case wg::Event::Kind::kSessionReady: sender_.release_staged(event.peer); break;
+    case wg::Event::Kind::kSessionReady: sender_.release_staged(event.peer, now_); break;
     case wg::Event::Kind::kPeerUnreachable: sender_.drop_staged(event.peer); break;
     case wg::Event::Kind::kEndpointMoved: break;
   }

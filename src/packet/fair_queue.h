@@ -16,7 +16,10 @@
 // where dropping looks at the flows of one owner now and then. What a flooding owner or flow can
 // do: lose its own packets, and nothing to others but their share of the way.
 //
-// An owner that cannot send now is paused: its items wait, and count, and the others go on.
+// Long before that, a flow whose queue does not drain any more is to be told so: pop() says which
+// items are to carry the sign (packet/codel.h, with a state of its own for each flow, that is kept
+// while the flow lingers). The queue itself drops nothing for it. With so many flows that memory
+// ends while each has no more than a super-packet or two, none is told, and room is made as above.
 // One thread.
 #pragma once
 
@@ -28,7 +31,9 @@
 #include <optional>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/verify.h"
+#include "packet/codel.h"
 #include "packet/index_list.h"
 
 namespace sinew::packet {
@@ -50,6 +55,11 @@ class FairQueue {
     std::uint32_t flow_hash;
     std::uint32_t size;  // bytes, not zero
     Handle handle;
+    MonoTime queued_at;
+  };
+  struct Popped {
+    Item item;
+    bool is_late;  // it is to tell its flow to slow down
   };
   struct Limits {
     std::uint32_t items = 1'024;
@@ -71,7 +81,8 @@ class FairQueue {
 
   // The item whose turn it is; null when none may leave. Valid until the next call.
   const Item* front();
-  std::optional<Item> pop();
+  // Takes it. `now` is not before any `queued_at` and never goes back.
+  std::optional<Popped> pop(MonoTime now);
 
   // The item that would have to make room; nothing when none waits.
   std::optional<Item> evict() {
@@ -79,14 +90,6 @@ class FairQueue {
     if (is_empty()) return std::nullopt;
     return take(longest_flow());
   }
-
-  // Nothing of `owner` leaves until resume(), or until nothing of it waits any more. False when
-  // nothing of it waits now.
-  bool pause(std::uint32_t owner);
-  void resume(std::uint32_t owner);
-  // Hands back all that waits for `owner` and forgets it.
-  template <typename Drop>
-  void drop_owner(std::uint32_t owner, Drop&& drop);
 
  private:
   // Which list of its level an owner or a flow waits for its turn in.
@@ -107,6 +110,7 @@ class FairQueue {
     Index first, last;  // slots
     std::uint32_t count;
     std::uint32_t bytes;
+    Codel codel;
   };
   template <typename Entry>
   struct Turns {
@@ -119,7 +123,6 @@ class FairQueue {
     Index chain;
     std::uint32_t key;
     Turn turn;
-    bool is_paused;
     std::uint8_t rank;
     std::int64_t deficit;
     Turns<Flow> flows;
@@ -225,7 +228,7 @@ void FairQueue<Handle>::push(const Item& item, Drop&& drop) {
   append(flow, item);
   Owner& its = owners_[owner];
   if (flows_[flow].turn == Turn::kNone) enter_fresh(its.flows, flows_, flow);
-  if (its.turn == Turn::kNone && !its.is_paused) enter_fresh(owner_turns_, owners_, owner);
+  if (its.turn == Turn::kNone) enter_fresh(owner_turns_, owners_, owner);
 }
 
 template <typename Handle>
@@ -239,44 +242,13 @@ auto FairQueue<Handle>::front() -> const Item* {
 }
 
 template <typename Handle>
-auto FairQueue<Handle>::pop() -> std::optional<Item> {
+auto FairQueue<Handle>::pop(MonoTime now) -> std::optional<Popped> {
   if (front() == nullptr) return std::nullopt;
   Flow& flow = flows_[chosen_flow_];
   const Item item = take(chosen_flow_);
   flow.deficit -= item.size;
   owners_[flow.owner].deficit -= item.size;
-  return item;
-}
-
-template <typename Handle>
-bool FairQueue<Handle>::pause(std::uint32_t owner) {
-  const Index index = owner_table_.find(owners_, owner);
-  if (index == kNoIndex || owners_[index].count == 0) return false;
-  chosen_flow_ = kNoIndex;
-  leave(owner_turns_, owners_, index);
-  owners_[index].is_paused = true;
-  return true;
-}
-
-template <typename Handle>
-void FairQueue<Handle>::resume(std::uint32_t owner) {
-  const Index index = owner_table_.find(owners_, owner);
-  if (index == kNoIndex || !owners_[index].is_paused) return;
-  chosen_flow_ = kNoIndex;
-  owners_[index].is_paused = false;
-  enter_fresh(owner_turns_, owners_, index);
-}
-
-template <typename Handle>
-template <typename Drop>
-void FairQueue<Handle>::drop_owner(std::uint32_t owner, Drop&& drop) {
-  const Index index = owner_table_.find(owners_, owner);
-  if (index == kNoIndex) return;
-  while (owners_[index].count > 0) {
-    const Item victim = take(longest_flow_of(index));
-    drop(victim);
-  }
-  forget_owner(index);
+  return Popped{item, flow.codel.is_late(now - item.queued_at, flow.bytes, now)};
 }
 
 template <typename Handle>
@@ -458,7 +430,6 @@ auto FairQueue<Handle>::take(Index index) -> Item {
   byte_count_ -= item.size;
   owner.count -= 1;
   owner.bytes -= item.size;
-  if (owner.count == 0) owner.is_paused = false;
   update_rank(flow.owner);
   return item;
 }

@@ -171,13 +171,13 @@ void queue(benchmark::State& state, std::uint32_t owners, bool is_full) {
   std::uint32_t number = 0;
   const auto push = [&] {
     const std::uint32_t n = number++;
-    queue.push({n % owners, n * 7, 1'420, n}, [](const auto&) {});
+    queue.push({n % owners, n * 7, 1'420, n, MonoTime()}, [](const auto&) {});
   };
   for (std::uint32_t i = 0; i < (is_full ? 1'024U : 64U); ++i)
     push();
   for (auto _ : state) {
     push();
-    if (!is_full) benchmark::DoNotOptimize(queue.pop());
+    if (!is_full) benchmark::DoNotOptimize(queue.pop(MonoTime(Duration(number))));
   }
   report(state, 1);
 }

@@ -59,8 +59,9 @@ function(sinew_header_check name library)
   endif()
 endfunction()
 
-# sinew_program(name MODULE module [ALIASES name...]): the program <name>, left at the top of the build folder; main() is
-# src/<module>/main.cpp, all else is the module's library, so that tests reach it. ALIASES are links beside it.
+# sinew_program(name MODULE module [ALIASES name...]): the program <name>, left at the top of the
+# build folder; main() is src/<module>/main.cpp, all else is the module's library, so that tests
+# reach it. ALIASES are links beside it.
 function(sinew_program name)
   cmake_parse_arguments(arg "" "MODULE" "ALIASES" ${ARGN})
   add_executable(${name} "${CMAKE_CURRENT_SOURCE_DIR}/${arg_MODULE}/main.cpp")
