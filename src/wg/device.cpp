@@ -193,6 +193,8 @@ void Device::set_preshared_key(PeerId id, const PresharedKey& key) {
   peer.preshared_key = key.clone();
   // A handshake under way goes on: the key goes in only with the response.
   revoke_sessions(peer);
+  peer.timers.keys_changed();
+  reschedule(peer);
 }
 
 void Device::set_endpoint(PeerId id, const Endpoint& endpoint, MonoTime now) {

@@ -81,6 +81,11 @@ class PeerTimers {
   // The session can be used. `has_to_confirm`: the other side does not know yet, so a keepalive
   // goes at once unless data does.
   void handshake_complete(bool has_to_confirm, MonoTime now);
+  // Sessions ended by our own configuration: the next handshake keeps no distance from the last.
+  void keys_changed() {
+    next_handshake_at_ = MonoTime();
+    if (begin_at_ != MonoTime::never()) begin_at_ = MonoTime();
+  }
   // The handshake that was under way is no more.
   void handshake_forgotten() { retry_at_ = MonoTime::never(); }
 

@@ -88,6 +88,19 @@ TEST_CASE("timers: a wanted handshake begins at once, and 5 s after the last one
   CHECK(timers.take_due(kStart + 5s) == Due::kInitiation);
 }
 
+TEST_CASE("timers: after a change of keys the next handshake waits for nothing") {
+  for (const bool is_wanted_before : {true, false}) {
+    PeerTimers timers = started();
+    timers.initiation_sent(kStart, 0ms);
+    timers.handshake_complete(false, kStart);
+    if (is_wanted_before) timers.want_handshake(kStart + 1s);
+    timers.keys_changed();
+    CHECK((timers.take_due(kStart + 1s) == Due::kInitiation) == is_wanted_before);
+    if (!is_wanted_before) timers.want_handshake(kStart + 1s);
+    CHECK((timers.take_due(kStart + 1s) == Due::kInitiation) != is_wanted_before);
+  }
+}
+
 TEST_CASE("timers: who has answered a handshake waits 5 s before beginning one") {
   PeerTimers timers = started();
   timers.response_sent(kStart);
