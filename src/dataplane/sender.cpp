@@ -21,6 +21,10 @@ std::size_t segments_left(const Parcel& parcel) {
   return parcel.plan.segment_count - parcel.next_segment;
 }
 
+bool is_same_flow(const Parcel& one, const Parcel& other) {
+  return one.peer == other.peer && one.flow_hash == other.flow_hash;
+}
+
 // Link-local addresses mean nothing without their interface. For all others the routes decide,
 // which may have changed since the peer was heard.
 std::uint32_t way_out(const wg::Path& path) {
@@ -142,29 +146,63 @@ void Sender::push(Handle handle, MonoTime now) {
               [this](const Queue::Item& victim) { drop(victim.handle, Loss::kQueueFull); });
 }
 
-// Takes parcels, or parts of one, until the turn has enough.
+// Small packets leave in a turn of their own, which is over before the next super-packet is split
+// and sealed; then it is the turn of bulk.
 void Sender::choose(MonoTime now) {
   pieces_.clear();
-  std::size_t segments = 0;
-  std::size_t bytes = 0;
-  while (segments < kMaxSegments && bytes < kEnoughBytes) {
+  chosen_segments_ = 0;
+  chosen_bytes_ = 0;
+  if (!owes_bulk_) choose_small(now);
+  if (pieces_.empty()) {
+    choose_bulk(now);
+    owes_bulk_ = false;
+  } else {
+    owes_bulk_ = carried_.has_value();
+    last_small_ = now;
+  }
+}
+
+// As long as the queue gives no super-packet, and nothing that would overtake the rest of one.
+void Sender::choose_small(MonoTime now) {
+  while (chosen_segments_ < kMaxSegments && chosen_bytes_ < kEnoughBytes) {
+    const Queue::Item* const next = queue_.front();
+    if (next == nullptr || ParcelPool::is_large(next->handle)) return;
+    const Parcel& parcel = pool_[next->handle];
+    if (carried_ && is_same_flow(pool_[*carried_], parcel)) return;
+    if (segments_left(parcel) > kMaxSegments - chosen_segments_) return;
+    const auto popped = queue_.pop(now);
+    const Handle handle = popped->item.handle;
+    if (!popped->is_late || slow_down(handle)) take(handle);
+  }
+}
+
+// One super-packet while there is other traffic that waits for the end of it, else two.
+void Sender::choose_bulk(MonoTime now) {
+  const bool is_alone = now - last_small_ > kQuietTime;
+  const std::size_t enough = is_alone ? kEnoughBytes : kEnoughBesideOthers;
+  while (chosen_segments_ < kMaxSegments && chosen_bytes_ < enough) {
     if (!carried_) carried_ = next_parcel(now);
-    if (!carried_) return;
-    Parcel& parcel = pool_[*carried_];
-    const std::size_t each = sealed_size_limit(parcel.plan);
-    const std::size_t fitting = std::max<std::size_t>(1, (kArenaBytes - bytes) / each);
-    const std::size_t count = std::min({segments_left(parcel), kMaxSegments - segments, fitting});
-    const bool is_last = count == segments_left(parcel);
-    pieces_.push_back({.handle = *carried_,
-                       .first = parcel.next_segment,
-                       .count = static_cast<std::uint32_t>(count),
-                       .is_last = is_last});
-    parcel.next_segment += static_cast<std::uint32_t>(count);
-    segments += count;
-    bytes += count * each;
-    if (!is_last) return;
+    if (!carried_ || !take(*carried_)) return;
     carried_.reset();
   }
+}
+
+// As much of a parcel as there is room for in this turn. False if some of it is left.
+bool Sender::take(Handle handle) {
+  Parcel& parcel = pool_[handle];
+  const std::size_t each = sealed_size_limit(parcel.plan);
+  const std::size_t fitting = std::max<std::size_t>(1, (kArenaBytes - chosen_bytes_) / each);
+  const std::size_t count =
+      std::min({segments_left(parcel), kMaxSegments - chosen_segments_, fitting});
+  const bool is_last = count == segments_left(parcel);
+  pieces_.push_back({.handle = handle,
+                     .first = parcel.next_segment,
+                     .count = static_cast<std::uint32_t>(count),
+                     .is_last = is_last});
+  parcel.next_segment += static_cast<std::uint32_t>(count);
+  chosen_segments_ += count;
+  chosen_bytes_ += count * each;
+  return is_last;
 }
 
 std::optional<Sender::Handle> Sender::next_parcel(MonoTime now) {

@@ -39,6 +39,9 @@ class Sender {
   // super-packets, which is what a sparse flow waits for at most.
   static constexpr std::size_t kMaxSegments = 128;
   static constexpr std::size_t kEnoughBytes = 120 << 10;
+  // The same while small packets were sent within the time named here.
+  static constexpr std::size_t kEnoughBesideOthers = 56 << 10;
+  static constexpr Duration kQuietTime = 20ms;
   static constexpr std::size_t kMaxReads = 256;
   // Waiting for its turn; what does not fit in the pool's cells never comes to this.
   static constexpr std::uint32_t kMaxQueuedBytes = 4 << 20;
@@ -99,6 +102,9 @@ class Sender {
   void enqueue(Handle handle, const wg::AllowedIps& routes, MonoTime now);
   void push(Handle handle, MonoTime now);
   void choose(MonoTime now);
+  void choose_small(MonoTime now);
+  void choose_bulk(MonoTime now);
+  bool take(Handle handle);
   std::optional<Handle> next_parcel(MonoTime now);
   bool slow_down(Handle handle);
   void make_runs(wg::Device& device, MonoTime now);
@@ -125,10 +131,14 @@ class Sender {
   Queue queue_;
   Staging staging_;
   std::optional<Handle> carried_;  // a parcel that is partly sent
+  bool owes_bulk_ = false;         // small packets went ahead of the rest of it
+  MonoTime last_small_;
 
   // Of one turn.
   std::vector<Handle> fresh_;
   std::vector<Piece> pieces_;
+  std::size_t chosen_segments_ = 0;
+  std::size_t chosen_bytes_ = 0;
   std::vector<Run> runs_;
   std::unique_ptr<std::uint8_t[]> arena_;
   std::size_t arena_used_ = 0;
