@@ -59,7 +59,7 @@ Outcome run(const Invocation& invocation) {
   dataplane::TunnelOptions options{.interface = invocation.arguments()[0]};
   if (const auto workers = invocation.value("workers")) {
     const auto number = parse_decimal(*workers, tun::Tun::kMaxQueues);
-    if (!number) {
+    if (!number || *number == 0) {
       return Failure{
           .error = {ErrorKind::kInvalid, "not a number of workers: " + std::string(*workers)},
           .next_step = "Give a number from 1 to 16, or leave it out."};
