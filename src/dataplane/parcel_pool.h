@@ -37,7 +37,7 @@ class ParcelPool {
  public:
   using Handle = std::uint32_t;
 
-  static constexpr std::size_t kLargeCount = 48;
+  static constexpr std::size_t kLargeCount = 64;
   static constexpr std::size_t kLargeSize = packet::kVnetHeaderSize + 65'536;
   static constexpr std::size_t kSmallCount = 1024;
   static constexpr std::size_t kSmallSize = 2048;

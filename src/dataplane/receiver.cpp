@@ -73,12 +73,17 @@ void Receiver::expect_like(std::span<const udp::Datagrams> trains) {
   next_messages_ = bytes >= kLongTrainBytes * trains.size() ? kLongTrains : kRingMessages;
 }
 
+// A short train behind a long one is the rest of it, and goes along.
+bool Receiver::is_enough_before(const udp::Datagrams& next) const {
+  return incoming_.size() + control_.size() >= kEnoughBatch && next.count() >= kShortTrain;
+}
+
 // Sorts datagrams until there are enough for a round, or no more.
 void Receiver::take_round(std::span<const udp::Datagrams> trains) {
   control_.clear();
   incoming_.clear();
   for (; next_train_ < trains.size(); ++next_train_, next_datagram_ = 0) {
-    if (next_datagram_ == 0 && incoming_.size() + control_.size() >= kEnoughBatch) return;
+    if (next_datagram_ == 0 && is_enough_before(trains[next_train_])) return;
     const udp::Datagrams& train = trains[next_train_];
     for (const std::size_t count = train.count(); next_datagram_ < count; ++next_datagram_) {
       if (incoming_.size() + control_.size() == kMaxBatch) return;

@@ -29,6 +29,7 @@ class Receiver {
   // delivered first, and does not wait for the rest to be opened.
   static constexpr std::size_t kMaxBatch = packet::Coalescer::kMaxPackets;
   static constexpr std::size_t kEnoughBatch = 32;
+  static constexpr std::size_t kShortTrain = 8;
   // Messages of 64 KiB for one receive(). While they are long trains two are enough, so that the
   // other direction has its turn soon.
   static constexpr std::size_t kRingMessages = 16;
@@ -54,6 +55,7 @@ class Receiver {
   };
 
   void expect_like(std::span<const udp::Datagrams> trains);
+  bool is_enough_before(const udp::Datagrams& next) const;
   void take_round(std::span<const udp::Datagrams> trains);
   void process_round(SharedDevice& shared, MonoTime now, WallTime wall);
   void look_up(wg::Device& device, MonoTime now, WallTime wall);

@@ -42,13 +42,13 @@ TEST_CASE("the oldest packet of a peer makes room for its 129th") {
   CHECK(taken(staging, kBob).size() == 1);
 }
 
-TEST_CASE("super-packets of absent peers hold a third of the large cells at most") {
+TEST_CASE("super-packets of absent peers hold a quarter of the large cells at most") {
   Staging staging;
   for (Staging::Handle handle = 0; handle < Staging::kMaxLarge; ++handle)
     CHECK_FALSE(staging.add(wg::PeerId(handle), handle));
   CHECK_FALSE(staging.add(kAlice, small_cell(0)));
   CHECK(staging.add(kBob, Staging::kMaxLarge) == 0);
-  static_assert(3 * Staging::kMaxLarge <= ParcelPool::kLargeCount);
+  static_assert(4 * Staging::kMaxLarge <= ParcelPool::kLargeCount);
 }
 
 TEST_CASE("the oldest packet of all makes room when every place is taken") {

@@ -24,6 +24,15 @@ SecretText errno_answer(wg::uapi::Errno number) {
   return SecretText(wg::uapi::format_errno(number));
 }
 
+// A super-packet of so many segments is one train of datagrams when it is sealed, and so arrives in
+// one piece at the other end.
+tun::LinkSettings fit_super_packets(std::uint32_t mtu) {
+  constexpr std::uint32_t kMostBytes = udp::UdpPort::kMaxDatagramBytes;
+  constexpr std::uint32_t kMostSegments = udp::UdpPort::kMaxSegments;
+  const std::uint32_t segments = kMostBytes / (mtu + std::uint32_t{wg::kDataOverhead});
+  return {.gso_max_segments = std::clamp(segments, 1U, kMostSegments)};
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Tunnel>> Tunnel::open(const TunnelOptions& options, Rng& rng,
@@ -32,6 +41,8 @@ Result<std::unique_ptr<Tunnel>> Tunnel::open(const TunnelOptions& options, Rng& 
   os::SignalFd signals = TRY(os::SignalFd::open({SIGTERM, SIGINT, SIGUSR1}));
   tun::Tun tun = TRY(tun::Tun::open(options.interface, {.queues = count}));
   TRY(tun.change({.mtu = kDefaultMtu, .transmit_queue = kTransmitQueue}));
+  // Kernels before 4.16 cannot be told; their super-packets make a train and a short one.
+  static_cast<void>(tun.change(fit_super_packets(kDefaultMtu)));
   tun::LinkMonitor monitor = TRY(tun.monitor());
   std::unique_ptr<Tunnel> tunnel(
       new Tunnel(std::move(tun), std::move(monitor), std::move(signals), rng, clock, log));
@@ -104,9 +115,14 @@ void Tunnel::handle_link() {
     log_.info("the interface was deleted", {{"interface", interface()}});
     return order_all(Order::Kind::kStop);
   }
-  if (news->mtu_changed) order_all(Order::Kind::kMtu, news->now.mtu);
+  if (news->mtu_changed) take_mtu(news->now.mtu);
   if (news->went_down) stop_link();
   if (news->went_up && news->now.is_up) start_link();
+}
+
+void Tunnel::take_mtu(std::uint32_t mtu) {
+  order_all(Order::Kind::kMtu, mtu);
+  static_cast<void>(tun_.change(fit_super_packets(mtu)));
 }
 
 void Tunnel::start_link() {

@@ -69,6 +69,7 @@ class Tunnel {
   SecretText get();
   std::string get_counters();
   Result<> open_ports(std::uint16_t port);
+  void take_mtu(std::uint32_t mtu);
   void start_link();
   void stop_link();
   void order_all(Order::Kind kind, std::uint32_t number = 0);
