@@ -17,7 +17,8 @@ Failure explain(Error error) {
   const std::string_view next_step = [&]() -> std::string_view {
     switch (error.kind) {
       case ErrorKind::kDenied: return "Run it as root, or give it CAP_NET_ADMIN.";
-      case ErrorKind::kConflict: return "Choose another name, or end what has it: 'wg show' lists it.";
+      case ErrorKind::kConflict:
+        return "Choose another name, or end what has it: 'wg show' lists it.";
       default: return {};
     }
   }();
@@ -111,8 +112,7 @@ Verb wg_verb() {
                    .summary = "What is written to the log",
                    .choices = {"debug", "info", "warning", "error"}}},
       .examples = {{"sinew wg wg0", "Start, then configure it: wg setconf wg0 wg0.conf"},
-                   {"WG_QUICK_USERSPACE_IMPLEMENTATION=sinew-wg wg-quick up wg0",
-                    "Bring up /etc/wireguard/wg0.conf where the kernel has no WireGuard"},
+                   {"sinew wg --workers 1 wg0", "Leave the other processors to other programs"},
                    {"sinew wg -f --log-level info wg0", "See what it does"}},
       .run = run,
   };
