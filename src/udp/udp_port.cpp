@@ -1,8 +1,10 @@
 #include "udp/udp_port.h"
 
+#include <linux/sock_diag.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <array>
 #include <utility>
 #include <vector>
 
@@ -20,6 +22,7 @@ namespace {
 constexpr int kPairAttempts = 16;
 // Errors of datagrams long gone that one receive() passes over.
 constexpr int kMaxPassedErrors = 64;
+constexpr int kSocketMemory = 55;  // SO_MEMINFO
 
 Result<> set_option(const os::Fd& socket, int level, int option, int value, const char* what) {
   if (::setsockopt(socket.get(), level, option, &value, sizeof value) == 0) return {};
@@ -93,12 +96,29 @@ bool is_broken(int error) {
   return error == EBADF || error == ENOTSOCK || error == EFAULT || error == EINVAL;
 }
 
+unsigned percent(std::uint32_t part, std::uint32_t whole) {
+  return whole == 0 ? 0 : static_cast<unsigned>(std::uint64_t{part} * 100 / whole);
+}
+
 // The machine has no such family, or has it switched off.
 bool is_absent(const Error& error) {
   return error.kind == ErrorKind::kUnsupported || error.kind == ErrorKind::kUnavailable;
 }
 
 }  // namespace
+
+Counters& Counters::operator+=(const Counters& other) {
+  received_overflow += other.received_overflow;
+  received_truncated += other.received_truncated;
+  receive_errors += other.receive_errors;
+  asynchronous_errors += other.asynchronous_errors;
+  segmentation_refused += other.segmentation_refused;
+  stale_sources += other.stale_sources;
+  send_dropped += other.send_dropped;
+  send_would_block += other.send_would_block;
+  if (other.last_send_error != 0) last_send_error = other.last_send_error;
+  return *this;
+}
 
 struct UdpPort::State {
   State(os::Fd socket, const Endpoint& at, const Options& chosen, bool has_segmentation,
@@ -114,6 +134,7 @@ struct UdpPort::State {
   Options options;
   bool has_coalescing;
   Counters counters;
+  std::uint32_t kernel_drops = 0;  // as the kernel counts them, from 0 again after 2^32
   Sender sender;
 };
 
@@ -181,6 +202,21 @@ Result<std::span<Datagrams>> UdpPort::receive(ReceiveRing& ring, std::size_t mos
     if (errno != EINTR) ++state_->counters.receive_errors;
   }
   return std::span<Datagrams>();
+}
+
+// SO_MEMINFO, and not the number that SO_RXQ_OVFL puts beside a datagram: that is as old as the
+// datagram, and the fuller the socket, the older.
+ReceiveQueue UdpPort::measure_queue() {
+  std::array<std::uint32_t, SK_MEMINFO_VARS> numbers{};
+  socklen_t size = sizeof numbers;
+  if (::getsockopt(state_->fd.get(), SOL_SOCKET, kSocketMemory, numbers.data(), &size) != 0)
+    return {};
+  const std::uint32_t before = std::exchange(state_->kernel_drops, numbers[SK_MEMINFO_DROPS]);
+  const ReceiveQueue queue{
+      .dropped = state_->kernel_drops - before,
+      .filled_percent = percent(numbers[SK_MEMINFO_RMEM_ALLOC], numbers[SK_MEMINFO_RCVBUF])};
+  state_->counters.received_overflow += queue.dropped;
+  return queue;
 }
 
 SendReport UdpPort::send(std::span<const Outgoing> messages) {

@@ -70,15 +70,24 @@ struct Features {
   bool coalescing = false;    // one message receives a train
 };
 
+// Of the socket, where datagrams wait for receive().
+struct ReceiveQueue {
+  std::uint64_t dropped = 0;    // messages, since measure_queue() was called last
+  unsigned filled_percent = 0;  // of the room there is; the kernel may tell 25 too many
+};
+
 struct Counters {
-  std::uint64_t received_truncated = 0;    // longer than a message of the ring: dropped
-  std::uint64_t receive_errors = 0;        // reported by recvmmsg(2), nothing lost
+  std::uint64_t received_overflow = 0;   // messages that found the socket full; see measure_queue()
+  std::uint64_t received_truncated = 0;  // longer than a message of the ring: dropped
+  std::uint64_t receive_errors = 0;      // reported by recvmmsg(2), nothing lost
   std::uint64_t asynchronous_errors = 0;   // of datagrams long gone, reported to a later send
   std::uint64_t segmentation_refused = 0;  // trains sent as single datagrams after an attempt
   std::uint64_t stale_sources = 0;         // sent without the source address asked for
   std::uint64_t send_dropped = 0;          // messages the kernel does not take at all
   std::uint64_t send_would_block = 0;      // times the socket was full
   int last_send_error = 0;                 // errno of the last drop
+
+  Counters& operator+=(const Counters& other);
 };
 
 class UdpPort {
@@ -116,6 +125,10 @@ class UdpPort {
   // into the same ring. An error means that the socket itself is broken.
   Result<std::span<Datagrams>> receive(ReceiveRing& ring,
                                        std::size_t most = ReceiveRing::kMaxMessages);
+
+  // How full the socket is, and what did not fit it any more. One system call; all 0 on kernels
+  // before 4.12.
+  ReceiveQueue measure_queue();
 
   SendReport send(std::span<const Outgoing> messages);
 

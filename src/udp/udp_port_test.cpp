@@ -457,3 +457,37 @@ TEST_CASE("queues of the socket are as long as asked for, or as the system allow
   if (!test::is_root("more than the system's limit")) return;
   CHECK(size >= 3 << 20);
 }
+
+TEST_CASE("what did not fit the socket is counted, once, and how full it is is known") {
+  constexpr std::size_t kSent = 400;
+  Ends ends({}, {.receive_buffer = 32 << 10});
+  CHECK(ends.to.measure_queue().dropped == 0);
+  CHECK(ends.to.measure_queue().filled_percent == 0);
+  const Bytes bytes = pattern(1000);
+  for (std::size_t i = 0; i < kSent; ++i)
+    ends.send(as_text(bytes));
+
+  const ReceiveQueue full = ends.to.measure_queue();
+  CHECK(full.filled_percent > 75);
+  CHECK(ends.to.measure_queue().dropped == 0);
+  CHECK(ends.to.counters().received_overflow == full.dropped);
+  REQUIRE(full.dropped > 0);
+  REQUIRE(full.dropped < kSent);
+  CHECK(ends.receive(kSent - full.dropped).size() == kSent - full.dropped);
+  CHECK(ends.to.measure_queue().filled_percent == 0);
+
+  ends.send("next");
+  CHECK(texts(ends.receive(1)) == std::vector<std::string>{"next"});
+  CHECK(ends.to.measure_queue().dropped == 0);
+  CHECK(ends.to.counters().received_overflow == full.dropped);
+}
+
+TEST_CASE("counters of several ports add up") {
+  Counters sum{.received_overflow = 1, .send_dropped = 2, .last_send_error = EPERM};
+  sum += {.received_overflow = 10, .received_truncated = 5, .send_would_block = 7};
+  CHECK(sum.received_overflow == 11);
+  CHECK(sum.received_truncated == 5);
+  CHECK(sum.send_dropped == 2);
+  CHECK(sum.send_would_block == 7);
+  CHECK(sum.last_send_error == EPERM);
+}
