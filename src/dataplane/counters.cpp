@@ -17,6 +17,7 @@ std::string_view name_of(Loss loss) {
     case Loss::kSendRefused: return "send_refused";
     case Loss::kNotWireGuard: return "not_wireguard";
     case Loss::kMalformedInside: return "malformed_inside";
+    case Loss::kPeerOverShare: return "peer_over_share";
     case Loss::kWrongSource: return "wrong_source";
     case Loss::kCongestionUnmarkable: return "congestion_unmarkable";
     case Loss::kTunnelRefused: return "tunnel_refused";

@@ -22,6 +22,7 @@ enum class Loss : std::uint8_t {
   kSendRefused,           // the network does not take it: no route, a firewall
   kNotWireGuard,          // a datagram that is no message of the protocol
   kMalformedInside,       // authentic, but what was inside is not an IP packet
+  kPeerOverShare,         // more came than can be opened, and its peer sent more than its share
   kWrongSource,           // authentic, but from an address that is not its peer's
   kCongestionUnmarkable,  // congestion was marked outside, and the packet inside cannot carry it
   kTunnelRefused,         // the kernel did not take it from us: the interface is down

@@ -39,6 +39,11 @@ bool Receiver::turn(udp::UdpPort& port, SharedDevice& shared, MonoTime now, Wall
   const auto trains = port.receive(ring_, next_messages_);
   if (!trains || trains->empty()) return false;
   counters_->trains_received += trains->size();
+  share_ = &shares_[port.is_v6() ? 1 : 0];
+  if (share_->is_window_over(now)) {
+    const udp::ReceiveQueue queue = port.measure_queue();
+    share_->begin_window(now, {.dropped = queue.dropped, .filled_percent = queue.filled_percent});
+  }
   expect_like(*trains);
   next_train_ = 0;
   next_datagram_ = 0;
@@ -97,7 +102,10 @@ void Receiver::take_round(std::span<const udp::Datagrams> trains) {
                                .packet = datagram.subspan(wg::kDataHeaderSize),
                                .is_delivered = false});
           break;
-        case wg::Kind::kInvalid: counters_->count(Loss::kNotWireGuard); break;
+        case wg::Kind::kInvalid:
+          counters_->count(Loss::kNotWireGuard);
+          share_->count_others(1);
+          break;
         default: control_.push_back({.train = &train, .message = datagram});
       }
     }
@@ -107,11 +115,38 @@ void Receiver::take_round(std::span<const udp::Datagrams> trains) {
 // ------------------------------------------------------------------------------------- look up
 
 void Receiver::look_up(wg::Device& device, MonoTime now, WallTime wall) {
+  share_->count_others(control_.size());
   for (const Control& control : control_)
     device.feed(control.message, path_of(*control.train), now, wall);
   for (Incoming& incoming : incoming_)
     incoming.session = device.begin_receive(incoming.header.receiver, incoming.header.counter, now);
+  share_out(device);
   std::erase_if(incoming_, [](const Incoming& incoming) { return incoming.session == nullptr; });
+}
+
+// By runs of one session.
+void Receiver::share_out(wg::Device& device) {
+  for (auto first = incoming_.begin(); first != incoming_.end();) {
+    wg::Session* const session = first->session;
+    const auto end = std::find_if(first, incoming_.end(), [session](const Incoming& incoming) {
+      return incoming.session != session;
+    });
+    const std::span run(first, end);
+    first = end;
+    if (session == nullptr) {
+      share_->count_others(run.size());
+      continue;
+    }
+    const std::size_t admitted = share_->admit(session->peer, run.size());
+    if (admitted < run.size()) drop_over_share(device, run.subspan(admitted));
+  }
+}
+
+void Receiver::drop_over_share(wg::Device& device, std::span<Incoming> run) {
+  counters_->count(Loss::kPeerOverShare, run.size());
+  device.unpin(*run.front().session, run.size());
+  for (Incoming& incoming : run)
+    incoming.session = nullptr;
 }
 
 // ---------------------------------------------------------------------------------------- open

@@ -2,7 +2,8 @@
 // device is held twice and shortly:
 //
 //   receive  one recvmmsg; what is no WireGuard message is dropped
-//   look up  (locked) handshake messages are fed to the device; data finds its session
+//   look up  (locked) handshake messages are fed to the device; data finds its session, and while
+//            more comes than can be opened, what a peer sends over its share is dropped
 //   open     decrypt in place; look at the packet inside
 //   settle   (locked) replay windows, sources, timers, roaming
 //   deliver  carry congestion marks over, put flows back together, write to the tunnel
@@ -10,11 +11,13 @@
 // Nothing changes for a datagram that is not authentic but a counter. One thread.
 #pragma once
 
+#include <array>
 #include <vector>
 
 #include "base/clock.h"
 #include "crypto/aead.h"
 #include "dataplane/counters.h"
+#include "dataplane/fair_share.h"
 #include "dataplane/shared_device.h"
 #include "packet/coalesce.h"
 #include "tun/tun.h"
@@ -59,6 +62,8 @@ class Receiver {
   void take_round(std::span<const udp::Datagrams> trains);
   void process_round(SharedDevice& shared, MonoTime now, WallTime wall);
   void look_up(wg::Device& device, MonoTime now, WallTime wall);
+  void share_out(wg::Device& device);
+  void drop_over_share(wg::Device& device, std::span<Incoming> run);
   void open();
   void look_inside(Incoming& incoming, const crypto::OpenItem& item);
   void settle(wg::Device& device, MonoTime now, WallTime wall);
@@ -73,6 +78,8 @@ class Receiver {
   udp::ReceiveRing ring_;
   std::size_t next_messages_ = kRingMessages;
   packet::Coalescer coalescer_;
+  std::array<FairShare, 2> shares_;  // of the sockets for IPv4 and IPv6, which fill on their own
+  FairShare* share_ = nullptr;       // of this turn
   bool is_tunnel_gone_ = false;
 
   // Of one round.

@@ -20,6 +20,21 @@ unsigned useful_workers() {
   return std::clamp(std::thread::hardware_concurrency() / kCoresPerWorker, 1U, kMost);
 }
 
+std::string format_counters(const udp::Counters& ports) {
+  return fmt::format(
+      "udp_received_overflow={}\nudp_received_truncated={}\nudp_receive_errors={}\n"
+      "udp_asynchronous_errors={}\nudp_segmentation_refused={}\nudp_stale_sources={}\n"
+      "udp_send_dropped={}\nudp_send_would_block={}\nudp_last_send_error={}\n",
+      ports.received_overflow, ports.received_truncated, ports.receive_errors,
+      ports.asynchronous_errors, ports.segmentation_refused, ports.stale_sources,
+      ports.send_dropped, ports.send_would_block, ports.last_send_error);
+}
+
+std::string format_counters(const tun::Tun::Counters& queues) {
+  return fmt::format("tun_refused_down={}\ntun_refused_invalid={}\ntun_refused_other={}\n",
+                     queues.refused_down, queues.refused_invalid, queues.refused_other);
+}
+
 SecretText errno_answer(wg::uapi::Errno number) {
   return SecretText(wg::uapi::format_errno(number));
 }
@@ -210,8 +225,14 @@ Result<> Tunnel::set(std::string_view request) {
 
 std::string Tunnel::get_counters() {
   Counters sum;
-  for (const auto& worker : workers_)
-    sum += worker->published_counters();
+  udp::Counters ports;
+  tun::Tun::Counters queues;
+  for (const auto& worker : workers_) {
+    const Worker::Published published = worker->published_counters();
+    sum += published.own;
+    ports += published.ports;
+    queues += published.queue;
+  }
   std::string text = fmt::format(
       "workers={}\nturns={}\ntunnel_reads={}\npackets_sealed={}\ntrains_sent={}\n"
       "trains_received={}\npackets_opened={}\ntunnel_writes={}\n",
@@ -220,6 +241,7 @@ std::string Tunnel::get_counters() {
   text += fmt::format("congestion_marks={}\n", sum.congestion_marks);
   for (std::size_t i = 0; i < sum.lost.size(); ++i)
     text += fmt::format("lost_{}={}\n", name_of(static_cast<Loss>(i)), sum.lost[i]);
+  text += format_counters(ports) + format_counters(queues);
   const os::MutexLock lock(shared_.mutex);
   for (std::size_t i = 0; i < wg::kDropCount; ++i) {
     const auto drop = static_cast<wg::Drop>(i);

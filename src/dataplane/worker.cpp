@@ -84,6 +84,7 @@ void Worker::take_ports(std::unique_ptr<udp::UdpPair> ports) {
     if (ports_->v4) static_cast<void>(poller_.remove(ports_->v4->fd()));
     if (ports_->v6) static_cast<void>(poller_.remove(ports_->v6->fd()));
   }
+  past_ports_ = count().ports;
   ports_ = std::move(ports);
   sender_.set_ports(ports_.get());
   waits_for_room_ = false;
@@ -130,7 +131,7 @@ void Worker::settle() {
     while (auto transmit = device.next_transmit())
       transmits_.push_back(*transmit);
     deadline_ = device.deadline();
-    published_ = counters_;
+    published_ = count();
   }
   for (const wg::Transmit& transmit : transmits_)
     sender_.send(transmit);
@@ -156,7 +157,14 @@ void Worker::watch_tunnel(bool is_watched) {
   static_cast<void>(poller_.add(fd, os::Poller::Interest::kRead, kTokenTunnel));
 }
 
-Counters Worker::published_counters() {
+Worker::Published Worker::count() const {
+  Published all{.own = counters_, .ports = past_ports_, .queue = around_.tunnel->counters(queue_)};
+  if (ports_ && ports_->v4) all.ports += ports_->v4->counters();
+  if (ports_ && ports_->v6) all.ports += ports_->v6->counters();
+  return all;
+}
+
+Worker::Published Worker::published_counters() {
   const os::MutexLock lock(around_.shared->mutex);
   return published_;
 }

@@ -72,8 +72,13 @@ class Worker {
   // Until told to stop, or until the tunnel was deleted.
   Result<> run();
 
-  // Of the last turn that has ended.
-  Counters published_counters();
+  // Of the last turn that has ended: the worker's own, of all sockets it had, of its queue.
+  struct Published {
+    Counters own;
+    udp::Counters ports;
+    tun::Tun::Counters queue;
+  };
+  Published published_counters();
 
  private:
   enum Token : std::uint64_t { kTokenTunnel, kTokenV4, kTokenV6, kTokenOrders };
@@ -87,6 +92,7 @@ class Worker {
   void tell(const wg::Event& event);
   void collect_events();
   void settle();
+  Published count() const;
   void watch_writability();
   void watch_tunnel(bool is_watched);
 
@@ -95,7 +101,8 @@ class Worker {
   os::Poller poller_;
   os::Mailbox<Order> orders_;
   Counters counters_;
-  Counters published_;  // guarded by shared->mutex
+  udp::Counters past_ports_;  // of sockets that are closed
+  Published published_;       // guarded by shared->mutex
   Receiver receiver_;
   Sender sender_;
   std::unique_ptr<udp::UdpPair> ports_;

@@ -69,6 +69,13 @@ class Tun {
     std::uint64_t refused_down = 0;     // the interface is down
     std::uint64_t refused_invalid = 0;  // no IP packet, or a vnet header that does not fit it
     std::uint64_t refused_other = 0;    // no memory, a queue that is not active, …
+
+    Counters& operator+=(const Counters& other) {
+      refused_down += other.refused_down;
+      refused_invalid += other.refused_invalid;
+      refused_other += other.refused_other;
+      return *this;
+    }
   };
 
   // A new interface, down and without addresses. In "sinew%d" the kernel puts the first number
