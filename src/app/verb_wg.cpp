@@ -39,7 +39,9 @@ Result<> serve(const dataplane::TunnelOptions& options, os::Daemon* daemon, cons
   log.info("serving", {{"interface", (*tunnel)->interface()},
                        {"workers", (*tunnel)->worker_count()},
                        {"configuration", options.uapi_folder}});
-  return (*tunnel)->run();
+  auto ended = (*tunnel)->run();
+  if (!ended) log.error("ended early", {{"reason", ended.error().message}});
+  return ended;
 }
 
 LogLevel level_of(std::string_view name) {

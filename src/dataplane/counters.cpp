@@ -7,6 +7,7 @@ namespace sinew::dataplane {
 std::string_view name_of(Loss loss) {
   switch (loss) {
     case Loss::kMalformedFromTunnel: return "malformed_from_tunnel";
+    case Loss::kTooLarge: return "too_large";
     case Loss::kNoRoute: return "no_route";
     case Loss::kNoEndpoint: return "no_endpoint";
     case Loss::kNotRunning: return "not_running";

@@ -12,6 +12,7 @@ namespace sinew::dataplane {
 // Why a packet did not go on. Those that the protocol decides are wg::Drop.
 enum class Loss : std::uint8_t {
   kMalformedFromTunnel,   // not an IP packet, or a super-packet that cannot be split
+  kTooLarge,              // more than a datagram takes: the tunnel's MTU is above 65,459
   kNoRoute,               // its destination is in nobody's allowed IPs
   kNoEndpoint,            // where its peer is is not known
   kNotRunning,            // there is no private key, or the link is down

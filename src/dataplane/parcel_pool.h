@@ -12,7 +12,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "base/bytes.h"
@@ -55,11 +54,10 @@ class ParcelPool {
 
   // Where the next packet is read into; empty when every large cell is taken.
   ByteSpan read_room() { return free_large_.empty() ? ByteSpan{} : cell(free_large_.back()); }
-  // Keeps the `size` bytes that were read into read_room(), a vnet header first. Nothing when the
-  // packet is small and all cells for it are taken.
-  std::optional<Handle> keep(std::size_t size) {
-    if (size > kSmallSize) return take_large(size);
-    if (free_small_.empty()) return std::nullopt;
+  // Keeps the `size` bytes that were read into read_room(), a vnet header first. A small packet
+  // that finds the small cells taken stays where it is.
+  Handle keep(std::size_t size) {
+    if (size > kSmallSize || free_small_.empty()) return take_large(size);
     const Handle handle = free_small_.back();
     free_small_.pop_back();
     const ByteSpan to = cell(handle);

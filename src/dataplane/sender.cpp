@@ -17,6 +17,10 @@ std::size_t sealed_size_limit(const packet::SplitPlan& plan) {
   return plan.largest_segment + wg::kDataOverhead + wg::kPaddingSize;
 }
 
+bool fits_datagram(const packet::SplitPlan& plan) {
+  return sealed_size_limit(plan) <= udp::UdpPort::kMaxDatagramBytes;
+}
+
 std::size_t segments_left(const Parcel& parcel) {
   return parcel.plan.segment_count - parcel.next_segment;
 }
@@ -55,6 +59,8 @@ void Sender::set_ports(udp::UdpPair* ports) {
 bool Sender::turn(SharedDevice& shared, MonoTime now) {
   if (is_blocked()) {
     transmit();
+    const os::MutexLock lock(shared.mutex);
+    forget_stale_sources(shared.device);
     if (is_blocked()) return true;
   }
   if (!read()) return false;
@@ -97,17 +103,13 @@ void Sender::accept(std::size_t size) {
   if (!inner) return counters_->count(Loss::kMalformedFromTunnel);
   const auto plan = packet::plan_split(packet::VnetHeader::load(bytes.data()), *inner);
   if (!plan) return counters_->count(Loss::kMalformedFromTunnel);
-  auto handle = pool_.keep(size);
-  if (!handle) {
-    make_room();
-    handle = pool_.keep(size);
-    if (!handle) return counters_->count(Loss::kQueueFull);
-  }
-  Parcel& parcel = pool_[*handle];
+  if (!fits_datagram(*plan)) return counters_->count(Loss::kTooLarge);
+  const Handle handle = pool_.keep(size);
+  Parcel& parcel = pool_[handle];
   parcel.plan = *plan;
   parcel.flow_hash = static_cast<std::uint32_t>(inner->flow_hash());
   parcel.ds = packet::outer_ds(inner->ds);
-  fresh_.push_back(*handle);
+  fresh_.push_back(handle);
 }
 
 void Sender::drop_fresh() {
@@ -274,6 +276,20 @@ void Sender::drop_staged(wg::PeerId peer) {
   staging_.take(peer, [this](Handle handle) { drop(handle, Loss::kPeerUnreachable); });
 }
 
+void Sender::drop_staged_of_strangers(const wg::Device& device) {
+  staging_.take_if([&device](wg::PeerId peer) { return !device.has_peer(peer); },
+                   [this](Handle handle) { drop(handle, Loss::kPeerUnreachable); });
+}
+
+void Sender::drop_waiting() {
+  if (carried_) drop(*carried_, Loss::kNotRunning);
+  carried_.reset();
+  while (const auto next = queue_.evict())
+    drop(next->handle, Loss::kNotRunning);
+  staging_.take_if([](wg::PeerId) { return true; },
+                   [this](Handle handle) { drop(handle, Loss::kNotRunning); });
+}
+
 void Sender::drop(Handle handle, Loss loss) {
   counters_->count(loss, segments_left(pool_[handle]));
   pool_.release(handle);
@@ -350,6 +366,7 @@ void Sender::add_message(Run& run, ByteView datagram, std::uint8_t ds) {
 // Sends what is unsent, as far as the sockets take it. Messages for one family stand together in
 // one call as long as the other family does not come between.
 void Sender::transmit() {
+  if (ports_ == nullptr) unsent_ = 0;
   while (unsent_ > 0) {
     const std::size_t first = messages_.size() - unsent_;
     const bool is_v4 = messages_[first].to->address.is_v4();
@@ -381,10 +398,13 @@ void Sender::note_stale(std::uint64_t mask, std::size_t first) {
         .has_stale_source = true;
 }
 
-void Sender::send(const wg::Transmit& transmit) {
-  if (ports_ == nullptr) return;
+bool Sender::send(const wg::Transmit& transmit) {
+  if (ports_ == nullptr) return true;
   auto& port = transmit.to.remote.address.is_v4() ? ports_->v4 : ports_->v6;
-  if (!port) return counters_->count(Loss::kSendRefused);
+  if (!port) {
+    counters_->count(Loss::kSendRefused);
+    return true;
+  }
   const udp::Outgoing message{.to = &transmit.to.remote,
                               .local = transmit.to.local,
                               .interface = way_out(transmit.to),
@@ -393,17 +413,21 @@ void Sender::send(const wg::Transmit& transmit) {
                               .bytes = transmit.bytes()};
   const udp::SendReport report = port->send({&message, 1});
   counters_->trains_sent += report.taken;
-  // The protocol repeats what matters.
-  if (report.taken == 0 || report.dropped != 0) counters_->count(Loss::kSendRefused);
+  if (report.dropped != 0) counters_->count(Loss::kSendRefused);
+  return !report.would_block;
 }
 
 // -------------------------------------------------------------------------------------- settle
 
 void Sender::settle(wg::Device& device, MonoTime now) {
-  for (const Run& run : runs_) {
+  for (const Run& run : runs_)
     device.finish_send(run.grant, run.packets, run.wire_bytes, true, now);
-    if (run.has_stale_source) device.forget_source(run.peer);
-  }
+  forget_stale_sources(device);
+}
+
+void Sender::forget_stale_sources(wg::Device& device) {
+  for (Run& run : runs_)
+    if (std::exchange(run.has_stale_source, false)) device.forget_source(run.peer);
 }
 
 }  // namespace sinew::dataplane

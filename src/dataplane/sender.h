@@ -51,13 +51,17 @@ class Sender {
   // The tunnel's MTU, up to which a packet may be padded.
   void set_mtu(std::size_t mtu) { mtu_ = mtu; }
 
-  // Null while the interface is down: then what is read is dropped.
+  // Null before the interface is up for the first time: then what is read is dropped. What the
+  // ports before have not taken is lost.
   void set_ports(udp::UdpPair* ports);
 
   // Whether the next turn() would find something without reading.
   bool has_backlog() const { return carried_.has_value() || !queue_.is_empty(); }
   // The socket takes no more: wait until it is writable, then call turn().
   bool is_blocked() const { return unsent_ > 0; }
+  bool is_blocked_by_v4() const {
+    return messages_[messages_.size() - unsent_].to->address.is_v4();
+  }
 
   // False when the tunnel was deleted.
   bool turn(SharedDevice& shared, MonoTime now);
@@ -65,9 +69,14 @@ class Sender {
   // What waited for the peer's session goes into the queues, or is dropped.
   void release_staged(wg::PeerId peer, MonoTime now);
   void drop_staged(wg::PeerId peer);
+  // Of peers that were removed.
+  void drop_staged_of_strangers(const wg::Device& device);
+  // The link went down: nothing that waits is for the next time it is up.
+  void drop_waiting();
 
   // A handshake message or a keepalive, at once.
-  void send(const wg::Transmit& transmit);
+  // False, and nothing is done: the socket takes no more.
+  bool send(const wg::Transmit& transmit);
 
  private:
   using Handle = ParcelPool::Handle;
@@ -119,6 +128,7 @@ class Sender {
   void note_stale(std::uint64_t mask, std::size_t first);
 
   void settle(wg::Device& device, MonoTime now);
+  void forget_stale_sources(wg::Device& device);
   void drop(Handle handle, Loss loss);
 
   tun::Tun* tunnel_;

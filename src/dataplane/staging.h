@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "dataplane/parcel_pool.h"
@@ -28,11 +29,12 @@ class Staging {
     std::optional<Handle> victim;
     const auto of_peer = [peer](const Entry& entry) { return entry.peer == peer; };
     const auto large = [](const Entry& entry) { return ParcelPool::is_large(entry.handle); };
-    if (count(of_peer) == kMaxOfPeer) {
-      victim = remove_first(of_peer);
-    } else if (ParcelPool::is_large(handle) && count(large) == kMaxLarge) {
+    // Large ones first: what makes room for one has to be large as well.
+    if (ParcelPool::is_large(handle) && count(large) == kMaxLarge) {
       victim = remove_first(large);
-    } else if (entries_.size() == kMaxAll) {
+    } else if (count(of_peer) >= kMaxOfPeer) {
+      victim = remove_first(of_peer);
+    } else if (entries_.size() >= kMaxAll) {
       victim = remove_first([](const Entry&) { return true; });
     }
     entries_.push_back({peer, handle});
@@ -42,8 +44,13 @@ class Staging {
   // f(handle) for all that wait for `peer`, oldest first; they wait no longer.
   template <typename F>
   void take(wg::PeerId peer, F&& f) {
+    take_if([peer](wg::PeerId of) { return of == peer; }, std::forward<F>(f));
+  }
+  // The same for all peers that condition(peer) holds for.
+  template <typename Condition, typename F>
+  void take_if(Condition&& condition, F&& f) {
     std::erase_if(entries_, [&](const Entry& entry) {
-      if (entry.peer != peer) return false;
+      if (!condition(entry.peer)) return false;
       f(entry.handle);
       return true;
     });

@@ -59,4 +59,28 @@ TEST_CASE("the oldest packet of all makes room when every place is taken") {
   CHECK(staging.size() == Staging::kMaxAll);
 }
 
+TEST_CASE("a peer with all it may have does not bring one large packet too many") {
+  Staging staging;
+  for (Staging::Handle handle = 0; handle < Staging::kMaxLarge; ++handle)
+    staging.add(wg::PeerId(100 + handle), handle);
+  for (std::size_t i = 0; i < Staging::kMaxOfPeer; ++i)
+    staging.add(kAlice, small_cell(i));
+  for (Staging::Handle handle = Staging::kMaxLarge; handle < ParcelPool::kLargeCount; ++handle) {
+    const auto victim = staging.add(kAlice, handle);
+    REQUIRE(victim);
+    CHECK(ParcelPool::is_large(*victim));
+  }
+}
+
+TEST_CASE("packets of peers that are gone wait no longer") {
+  Staging staging;
+  staging.add(kAlice, 1);
+  staging.add(kBob, 2);
+  std::vector<Staging::Handle> handles;
+  staging.take_if([](wg::PeerId peer) { return peer == kAlice; },
+                  [&](Staging::Handle handle) { handles.push_back(handle); });
+  CHECK(handles == std::vector<Staging::Handle>{1});
+  CHECK(taken(staging, kBob).size() == 1);
+}
+
 }  // namespace sinew::dataplane

@@ -140,11 +140,16 @@ void Tunnel::take_mtu(std::uint32_t mtu) {
   static_cast<void>(tun_.change(fit_super_packets(mtu)));
 }
 
+// The sockets stay open while the link is down: going down and up again cannot lose the port, and
+// the device answers nobody meanwhile.
 void Tunnel::start_link() {
   is_up_ = true;
-  if (const auto opened = open_ports(port_); !opened) {
-    log_.error("the link is up, but no packets can be sent", {{"reason", opened.error().message}});
-    return;
+  if (bound_port_ == 0) {
+    if (const auto opened = open_ports(port_, fwmark_); !opened) {
+      log_.error("the link is up, but no packets can be sent",
+                 {{"reason", opened.error().message}});
+      return;
+    }
   }
   const os::MutexLock lock(shared_.mutex);
   shared_.device.start(clock_.now());
@@ -152,10 +157,11 @@ void Tunnel::start_link() {
 
 void Tunnel::stop_link() {
   is_up_ = false;
-  bound_port_ = 0;
-  order_all(Order::Kind::kPorts);
-  const os::MutexLock lock(shared_.mutex);
-  shared_.device.stop();
+  {
+    const os::MutexLock lock(shared_.mutex);
+    shared_.device.stop();
+  }
+  order_all(Order::Kind::kDown);
 }
 
 void Tunnel::handle_signals() {
@@ -174,9 +180,9 @@ void Tunnel::order_all(Order::Kind kind, std::uint32_t number) {
 }
 
 // New sockets for every worker; the old ones close when the workers have taken them.
-Result<> Tunnel::open_ports(std::uint16_t port) {
+Result<> Tunnel::open_ports(std::uint16_t port, std::uint32_t fwmark) {
   std::vector<std::unique_ptr<udp::UdpPair>> pairs;
-  pairs.push_back(std::make_unique<udp::UdpPair>(TRY(udp::open_pair(port, {.fwmark = fwmark_}))));
+  pairs.push_back(std::make_unique<udp::UdpPair>(TRY(udp::open_pair(port, {.fwmark = fwmark}))));
   while (pairs.size() < workers_.size()) {
     auto sibling = std::make_unique<udp::UdpPair>();
     if (pairs[0]->v4) sibling->v4 = TRY(pairs[0]->v4->open_sibling());
@@ -213,14 +219,32 @@ SecretText Tunnel::get() {
 // The port first, because it may be taken: then nothing has changed.
 Result<> Tunnel::set(std::string_view request) {
   const auto edit = TRY(wg::uapi::parse_set(request, os::interface_number));
-  if (edit.fwmark) fwmark_ = *edit.fwmark;
-  if (edit.listen_port && *edit.listen_port != port_) {
-    if (is_up_) TRY(open_ports(*edit.listen_port));
-    port_ = *edit.listen_port;
+  const std::uint16_t port = edit.listen_port.value_or(port_);
+  const std::uint32_t fwmark = edit.fwmark.value_or(fwmark_);
+  // A port that the kernel chose for us may be asked for by its number.
+  const bool is_bound = bound_port_ != 0 && (port == port_ || port == bound_port_);
+  const bool has_new_ports = is_up_ ? !is_bound : port != port_;
+  if (has_new_ports) {
+    if (is_up_) {
+      TRY(open_ports(port, fwmark));
+    } else {
+      bound_port_ = 0;
+    }
   }
-  if (edit.fwmark) order_all(Order::Kind::kFwmark, fwmark_);
+  if (fwmark != fwmark_) order_all(Order::Kind::kFwmark, fwmark);
+  const bool takes_other_ways = has_new_ports || fwmark != fwmark_;
+  port_ = port;
+  fwmark_ = fwmark;
   const os::MutexLock lock(shared_.mutex);
-  return wg::uapi::apply(edit, shared_.device, clock_.now());
+  wg::Device& device = shared_.device;
+  if (takes_other_ways) {
+    std::vector<wg::PeerId> peers;
+    device.for_each_peer([&peers](wg::PeerId peer) { peers.push_back(peer); });
+    for (const wg::PeerId peer : peers)
+      device.forget_source(peer);
+  }
+  if (is_up_) device.start(clock_.now());
+  return wg::uapi::apply(edit, device, clock_.now());
 }
 
 std::string Tunnel::get_counters() {

@@ -1,9 +1,9 @@
 // A WireGuard interface: the tunnel device, the protocol, the sockets, the workers, and what
-// operates them. The link going up opens the sockets and starts the protocol, going down stops
-// both, as the kernel's own WireGuard does. Everything is undone when the Tunnel dies.
+// operates them. The link going up opens the sockets and starts the protocol, going down stops the
+// protocol. Everything is undone when the Tunnel dies.
 //
-// run() belongs to the thread that opened the Tunnel: it is the first worker, and serves the
-// configuration between packets. stop() belongs to any thread.
+// open() and run() belong to one thread: it is the first worker, and serves the configuration
+// between packets.
 #pragma once
 
 #include <memory>
@@ -68,7 +68,7 @@ class Tunnel {
   Result<> set(std::string_view request);
   SecretText get();
   std::string get_counters();
-  Result<> open_ports(std::uint16_t port);
+  Result<> open_ports(std::uint16_t port, std::uint32_t fwmark);
   void take_mtu(std::uint32_t mtu);
   void start_link();
   void stop_link();
@@ -86,8 +86,8 @@ class Tunnel {
   std::vector<Worker*> colleagues_;
   std::vector<std::thread> threads_;
   std::unique_ptr<UapiServer> uapi_;
-  std::uint16_t port_ = 0;  // asked for; 0: the kernel chooses
-  std::uint16_t bound_port_ = 0;
+  std::uint16_t port_ = 0;        // asked for; 0: the kernel chooses
+  std::uint16_t bound_port_ = 0;  // 0: the sockets are yet to be opened
   std::uint32_t fwmark_ = 0;
   bool is_up_ = false;
 };

@@ -1,5 +1,6 @@
 #include "dataplane/uapi_server.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -19,8 +20,16 @@ constexpr mode_t kFolderMode = 0700;
 constexpr mode_t kSocketMode = 0600;
 
 Result<> make_folder(const std::string& folder) {
-  if (::mkdir(folder.c_str(), kFolderMode) == 0 || errno == EEXIST) return {};
-  return os::system_error("make the folder " + folder);
+  if (::mkdir(folder.c_str(), kFolderMode) == 0) return {};
+  if (errno != EEXIST) return os::system_error("make the folder " + folder);
+  // One that others may write to would let them put a socket of their own in the place of ours, and
+  // be sent the private key.
+  struct stat info{};
+  if (::lstat(folder.c_str(), &info) != 0) return os::system_error("look at the folder " + folder);
+  const bool is_ours = info.st_uid == ::geteuid() || info.st_uid == 0;
+  if (S_ISDIR(info.st_mode) && is_ours && (info.st_mode & (S_IWGRP | S_IWOTH)) == 0) return {};
+  return Error{ErrorKind::kDenied,
+               folder + " is not a folder that only its owner, root or this user, may write to"};
 }
 
 }  // namespace
@@ -31,13 +40,16 @@ Result<UapiServer> UapiServer::open(const std::string& folder, const std::string
   TRY(make_folder(folder));
   std::string path = folder + "/" + interface + ".sock";
   os::Fd listener = TRY(os::listen_unix(path, kSocketMode));
+  os::Fd reserve = TRY(os::open_file("/dev/null", O_RDONLY));
   TRY(poller.add(listener, os::Poller::Interest::kRead, first_token));
-  return UapiServer(std::move(listener), std::move(path), poller, first_token, std::move(handler));
+  return UapiServer(std::move(listener), std::move(reserve), std::move(path), poller, first_token,
+                    std::move(handler));
 }
 
-UapiServer::UapiServer(os::Fd listener, std::string path, os::Poller& poller,
+UapiServer::UapiServer(os::Fd listener, os::Fd reserve, std::string path, os::Poller& poller,
                        std::uint64_t first_token, Handler handler)
     : listener_(std::move(listener)),
+      reserve_(std::move(reserve)),
       path_(std::move(path)),
       poller_(&poller),
       first_token_(first_token),
@@ -59,7 +71,7 @@ void UapiServer::handle(const os::Poller::Event& event) {
 void UapiServer::accept() {
   os::Fd fd(os::retry_interrupted(
       [&] { return ::accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC); }));
-  if (!fd.is_open()) return;
+  if (!fd.is_open()) return make_way();
   for (std::size_t i = 0; i < connections_.size(); ++i) {
     if (connections_[i].fd.is_open()) continue;
     const std::uint64_t token = first_token_ + 1 + i;
@@ -67,6 +79,14 @@ void UapiServer::accept() {
     connections_[i].fd = std::move(fd);
     return;
   }
+}
+
+// No descriptor is left for who knocks. The one kept for this lets him in, and out again: he would
+// keep the listener readable for ever.
+void UapiServer::make_way() {
+  reserve_.close();
+  os::Fd(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  if (auto reserve = os::open_file("/dev/null", O_RDONLY)) reserve_ = *std::move(reserve);
 }
 
 void UapiServer::serve(Connection& connection, std::uint64_t token) {

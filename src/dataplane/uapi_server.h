@@ -47,10 +47,11 @@ class UapiServer {
     std::size_t written = 0;
   };
 
-  UapiServer(os::Fd listener, std::string path, os::Poller& poller, std::uint64_t first_token,
+  UapiServer(os::Fd listener, os::Fd reserve, std::string path, os::Poller& poller, std::uint64_t first_token,
              Handler handler);
 
   void accept();
+  void make_way();
   void serve(Connection& connection, std::uint64_t token);
   // False when the connection is done for.
   bool read_request(Connection& connection);
@@ -59,6 +60,7 @@ class UapiServer {
   void close(Connection& connection);
 
   os::Fd listener_;
+  os::Fd reserve_;
   std::string path_;
   os::Poller* poller_;
   std::uint64_t first_token_;

@@ -2,6 +2,7 @@
 
 #include <doctest/doctest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <array>
 #include <vector>
@@ -121,6 +122,24 @@ TEST_CASE("the socket belongs to its owner alone and vanishes with the server") 
     CHECK(second.error().kind == ErrorKind::kConflict);
   }
   CHECK(::stat((path + "/wg0.sock").c_str(), &info) != 0);
+}
+
+TEST_CASE("a folder that others may write to is refused") {
+  test::TempDir folder;
+  os::Poller poller = os::Poller::create().value();
+  const std::string path = folder.path() + "/wireguard";
+  const auto open = [&] { return UapiServer::open(path, "wg0", poller, kFirstToken, nullptr); };
+  REQUIRE(::mkdir(path.c_str(), 0700) == 0);
+  CHECK(open());
+  for (const mode_t mode : {0777U, 0770U, 0702U}) {
+    REQUIRE(::chmod(path.c_str(), mode) == 0);
+    const auto refused = open();
+    REQUIRE_FALSE(refused);
+    CHECK(refused.error().kind == ErrorKind::kDenied);
+  }
+  REQUIRE(::rmdir(path.c_str()) == 0);
+  REQUIRE(::symlink(folder.path().c_str(), path.c_str()) == 0);
+  CHECK_FALSE(open());
 }
 
 }  // namespace sinew::dataplane

@@ -30,12 +30,13 @@ Result<> Worker::watch() {
 }
 
 void Worker::order(Order order) {
+  if (order.kind == Order::Kind::kStop) is_told_to_stop_ = true;
   static_cast<void>(orders_.post(std::move(order)));
 }
 
 Result<> Worker::run() {
   std::array<os::Poller::Event, os::Poller::kMaxEvents> room;
-  while (!is_stopping_) {
+  while (!is_stopping_ && !is_told_to_stop_) {
     const bool is_busy = sender_.has_backlog() && !sender_.is_blocked();
     const auto events = TRY(poller_.wait(room, is_busy ? MonoTime() : deadline_));
     now_ = around_.clock->now();
@@ -53,7 +54,9 @@ void Worker::turn(std::span<const os::Poller::Event> events) {
     if (event.token == kTokenV6 && ports_ && ports_->v6)
       receiver_.turn(*ports_->v6, *around_.shared, now_, wall);
     if (event.token == kTokenOrders) carry_out_orders();
-    if (event.token >= kFirstForeignToken && handle_foreign_) handle_foreign_(event);
+    if (event.token < kFirstForeignToken || !handle_foreign_) continue;
+    handle_foreign_(event);
+    now_ = around_.clock->now();  // a large configuration takes its time
   }
   collect_events();
   const bool is_there = sender_.turn(*around_.shared, now_);
@@ -69,6 +72,7 @@ void Worker::carry_out_orders() {
     switch (order.kind) {
       case Order::Kind::kEvent: tell(order.event); break;
       case Order::Kind::kPorts: take_ports(std::move(order.ports)); break;
+      case Order::Kind::kDown: sender_.drop_waiting(); break;
       case Order::Kind::kMtu: sender_.set_mtu(order.number); break;
       case Order::Kind::kStop: is_stopping_ = true; break;
       case Order::Kind::kFwmark:
@@ -89,12 +93,11 @@ void Worker::take_ports(std::unique_ptr<udp::UdpPair> ports) {
   sender_.set_ports(ports_.get());
   waits_for_room_ = false;
   watch_tunnel(true);
-  if (!ports_) return;
-  const auto watch_port = [this](const std::optional<udp::UdpPort>& port, Token token) {
+  const auto add_port = [this](const std::optional<udp::UdpPort>& port, Token token) {
     if (port) static_cast<void>(poller_.add(port->fd(), os::Poller::Interest::kRead, token));
   };
-  watch_port(ports_->v4, kTokenV4);
-  watch_port(ports_->v6, kTokenV6);
+  add_port(ports_->v4, kTokenV4);
+  add_port(ports_->v6, kTokenV6);
 }
 
 void Worker::tell(const wg::Event& event) {
@@ -114,6 +117,7 @@ void Worker::collect_events() {
       events_.push_back(*event);
   }
   for (const wg::Event& event : events_) {
+    if (event.kind == wg::Event::Kind::kEndpointMoved) continue;  // the device knows
     tell(event);
     for (Worker* colleague : colleagues_)
       if (colleague != this) colleague->order({.kind = Order::Kind::kEvent, .event = event});
@@ -122,19 +126,25 @@ void Worker::collect_events() {
 
 // ------------------------------------------------------------------------------------- settle
 
+// A full socket makes handshake messages wait; they are the first to go when it has room.
 void Worker::settle() {
-  transmits_.clear();
   {
     const os::MutexLock lock(around_.shared->mutex);
     wg::Device& device = around_.shared->device;
-    if (device.deadline() <= now_) device.expire(now_, around_.clock->wall_now());
+    if (device.deadline() <= now_) {
+      device.expire(now_, around_.clock->wall_now());
+      sender_.drop_staged_of_strangers(device);
+    }
     while (auto transmit = device.next_transmit())
       transmits_.push_back(*transmit);
     deadline_ = device.deadline();
     published_ = count();
   }
-  for (const wg::Transmit& transmit : transmits_)
-    sender_.send(transmit);
+  std::size_t sent = 0;
+  while (sent < transmits_.size() && sender_.send(transmits_[sent]))
+    ++sent;
+  transmits_.erase(transmits_.begin(), transmits_.begin() + static_cast<std::ptrdiff_t>(sent));
+  if (transmits_.size() > kMaxTransmits) transmits_.resize(kMaxTransmits);
 }
 
 // A full socket is watched until it takes more, and until then nothing more is taken from the
@@ -142,11 +152,18 @@ void Worker::settle() {
 void Worker::watch_writability() {
   if (sender_.is_blocked() == waits_for_room_ || !ports_) return;
   waits_for_room_ = sender_.is_blocked();
-  const auto interest =
-      waits_for_room_ ? os::Poller::Interest::kReadAndWrite : os::Poller::Interest::kRead;
-  if (ports_->v4) static_cast<void>(poller_.modify(ports_->v4->fd(), interest, kTokenV4));
-  if (ports_->v6) static_cast<void>(poller_.modify(ports_->v6->fd(), interest, kTokenV6));
+  // The other family's socket has room, and would say so all the time.
+  const bool is_v4 = waits_for_room_ && sender_.is_blocked_by_v4();
+  watch_port(ports_->v4, kTokenV4, is_v4);
+  watch_port(ports_->v6, kTokenV6, waits_for_room_ && !is_v4);
   watch_tunnel(!waits_for_room_);
+}
+
+void Worker::watch_port(const std::optional<udp::UdpPort>& port, Token token, bool for_room) {
+  if (!port) return;
+  static_cast<void>(poller_.modify(
+      port->fd(), for_room ? os::Poller::Interest::kReadAndWrite : os::Poller::Interest::kRead,
+      token));
 }
 
 void Worker::watch_tunnel(bool is_watched) {

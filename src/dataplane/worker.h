@@ -14,6 +14,7 @@
 // open() and order() belong to any thread, all else to the thread in run().
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <span>
@@ -34,11 +35,11 @@ namespace sinew::dataplane {
 
 // What a worker is told from outside its thread.
 struct Order {
-  enum class Kind : std::uint8_t { kEvent, kPorts, kMtu, kFwmark, kStop };
+  enum class Kind : std::uint8_t { kEvent, kPorts, kDown, kMtu, kFwmark, kStop };
   Kind kind = Kind::kEvent;
   wg::Event event = {};
-  std::unique_ptr<udp::UdpPair> ports = nullptr;  // null: the link is down
-  std::uint32_t number = 0;                       // the MTU, the fwmark
+  std::unique_ptr<udp::UdpPair> ports = nullptr;
+  std::uint32_t number = 0;  // the MTU, the fwmark
 };
 
 class Worker {
@@ -46,6 +47,9 @@ class Worker {
   // Descriptors that others watch in this worker's loop have tokens from here on.
   static constexpr std::uint64_t kFirstForeignToken = 16;
   static constexpr std::size_t kMaxOrders = 4096;
+  // Handshake messages and keepalives that wait for a full socket; later ones are lost, and
+  // repeated.
+  static constexpr std::size_t kMaxTransmits = 1024;
   using ForeignHandler = std::function<void(const os::Poller::Event&)>;
 
   struct Surroundings {
@@ -94,6 +98,7 @@ class Worker {
   void settle();
   Published count() const;
   void watch_writability();
+  void watch_port(const std::optional<udp::UdpPort>& port, Token token, bool for_room);
   void watch_tunnel(bool is_watched);
 
   Surroundings around_;
@@ -114,6 +119,7 @@ class Worker {
   std::vector<wg::Transmit> transmits_;
   std::vector<wg::Event> events_;
   bool is_stopping_ = false;
+  std::atomic<bool> is_told_to_stop_ = false;  // whatever becomes of the order
   bool waits_for_room_ = false;
   bool watches_tunnel_ = false;
 };
