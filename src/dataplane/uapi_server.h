@@ -47,8 +47,8 @@ class UapiServer {
     std::size_t written = 0;
   };
 
-  UapiServer(os::Fd listener, os::Fd reserve, std::string path, os::Poller& poller, std::uint64_t first_token,
-             Handler handler);
+  UapiServer(os::Fd listener, os::Fd reserve, std::string path, os::Poller& poller,
+             std::uint64_t first_token, Handler handler);
 
   void accept();
   void make_way();

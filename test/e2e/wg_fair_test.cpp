@@ -13,7 +13,6 @@
 
 #include "support/lab.h"
 #include "support/packet_count.h"
-#include "support/udp_probe.h"
 #include "support/wg_pair.h"
 #include "udp/udp_port.h"
 
@@ -22,16 +21,28 @@ using namespace sinew::lab;
 
 namespace {
 
+// The server passes what it has opened through all these rules in the call that delivers it, so
+// opening costs far more than receiving, whatever the machine. Pings pass none.
+std::string long_firewall() {
+  constexpr int kRules = 2'000;
+  std::string rules = "table inet filter {\n  chain flood {\n";
+  for (int i = 0; i < kRules; ++i)
+    rules += "    udp sport " + std::to_string(1 + i % 1'000) + " accept\n";
+  return rules +
+         "    drop\n  }\n  chain in {\n    type filter hook input priority 0\n"
+         "    ip saddr 10.9.0.2 udp dport 10-100 jump flood\n  }\n}\n";
+}
+
 struct Peers {
   Peers() {
     flooder.add_peer(server, {.allowed_ips = "10.9.0.1/32", .endpoint = "192.0.2.1:51820"});
     modest.add_peer(server, {.allowed_ips = "10.9.0.1/32", .endpoint = "198.51.100.1:51820"});
     server.add_peer(flooder, {.allowed_ips = "10.9.0.2/32"});
     server.add_peer(modest, {.allowed_ips = "10.9.0.3/32"});
-    // Nobody listens, and nobody is told so.
-    server.node().nft(
-        "table inet quiet {\n  chain in {\n    type filter hook input priority 0\n"
-        "    udp dport 9 drop\n  }\n}\n");
+    // In a full socket there is no room for a train where there still is for a datagram. So the
+    // flood comes as single ones, as from another machine.
+    flooder.node().ip("link set first gso_max_segs 1\n");
+    server.node().nft(long_firewall());
   }
 
   Lab lab;
@@ -64,15 +75,17 @@ class Flood {
   }
 
  private:
-  static constexpr std::uint16_t kSize = 1380;
-  static constexpr std::size_t kTrain = 44;
-
   void run() {
-    const Bytes bytes(kSize * kTrain);
-    const Endpoint to = must(Endpoint::parse("10.9.0.1:9"));
-    const std::vector<udp::Outgoing> trains(8, {.to = &to, .segment_size = kSize, .bytes = bytes});
+    const Bytes bytes(64);
+    // So many flows, because those of one are delivered together.
+    std::vector<Endpoint> to(udp::UdpPort::kMaxSendBatch, must(Endpoint::parse("10.9.0.1:10")));
+    std::vector<udp::Outgoing> messages;
+    for (std::size_t i = 0; i < to.size(); ++i) {
+      to[i].port = static_cast<std::uint16_t>(to[i].port + i);
+      messages.push_back({.to = &to[i], .bytes = bytes});
+    }
     while (!is_over_)
-      port_.send(trains);
+      port_.send(messages);
   }
 
   udp::UdpPort port_;
@@ -80,41 +93,26 @@ class Flood {
   std::thread thread_;
 };
 
-// Leaves the server a tenth of a core, as on a machine that has more urgent things to do.
-Process crowd(WgEnd& server) {
-  Process other = server.node().start({"taskset", "-c", "0", "sh", "-c", "while :; do :; done"});
-  const std::string pid = std::to_string(server.program().pid());
-  for (const auto& command : {std::vector<std::string>{"taskset", "-a", "-c", "-p", "0", pid},
-                              std::vector<std::string>{"renice", "-n", "10", "-p", pid}})
-    REQUIRE(server.node().run(command).status.succeeded());
-  return other;
-}
-
-// Until the limit holds, or for as long as patience lasts.
-bool is_cut(WgEnd& server) {
-  UdpProbe nobody(server.node(), "192.0.2.1:4000");
-  for (int i = 0; i < 200 && server.counter("lost_peer_over_share") == 0; ++i)
-    static_cast<void>(nobody.receive(100ms));
-  return server.counter("lost_peer_over_share") > 0;
+os::RunOutcome ping(WgEnd& from, std::uint64_t count) {
+  return from.node().run({"ping", "-q", "-i", "0.003", "-c", std::to_string(count), "10.9.0.1"},
+                         {.time = 60s});
 }
 
 }  // namespace
 
 TEST_CASE("a peer that floods costs a modest one next to nothing, and itself a lot") {
-  if (!are_tunnels_possible() || !is_possible({"taskset", "renice"})) return;
+  if (!are_tunnels_possible()) return;
   constexpr std::uint64_t kPings = 1'000;
   Peers peers;
   REQUIRE(peers.flooder.node().can_ping("10.9.0.1"));
   REQUIRE(peers.modest.node().can_ping("10.9.0.1"));
-  const Process other = crowd(peers.server);
   const Flood flood(peers.flooder.node());
-  REQUIRE(is_cut(peers.server));
+  ping(peers.modest, 100);  // meanwhile the limit is found
   PacketCount arrived(peers.server.node(), "arrived", "ip saddr 10.9.0.3");
   const std::uint64_t cut_before = peers.server.counter("lost_peer_over_share");
-  const auto ping = peers.modest.node().run(
-      {"ping", "-q", "-i", "0.003", "-c", std::to_string(kPings), "10.9.0.1"}, {.time = 60s});
-  INFO(ping.out);
+  const os::RunOutcome outcome = ping(peers.modest, kPings);
+  INFO(outcome.out);
   INFO("dropped by the kernel: " << peers.server.counter("udp_received_overflow"));
-  CHECK(arrived.value() >= kPings * 95 / 100);
+  CHECK(arrived.value() >= kPings * 90 / 100);
   CHECK(peers.server.counter("lost_peer_over_share") > cut_before + 10 * kPings);
 }
