@@ -259,6 +259,7 @@ void Device::stop() {
     forget_handshake(peer);
     drop_events(peer);
     peer.timers.stop();
+    peer.last_initiation.reset();
     deadlines_.set(peer.due, MonoTime::never());
   }
   transmits_.clear();
