@@ -267,9 +267,16 @@ std::string Tunnel::get_counters() {
     text += fmt::format("lost_{}={}\n", name_of(static_cast<Loss>(i)), sum.lost[i]);
   text += format_counters(ports) + format_counters(queues);
   const os::MutexLock lock(shared_.mutex);
+  const wg::Counters& protocol = shared_.device.counters();
+  text += fmt::format(
+      "initiations_sent={}\ninitiations_accepted={}\nresponses_sent={}\nresponses_accepted={}\n"
+      "cookies_sent={}\ncookies_accepted={}\nkeepalives_sent={}\n",
+      protocol.initiations_sent, protocol.initiations_accepted, protocol.responses_sent,
+      protocol.responses_accepted, protocol.cookies_sent, protocol.cookies_accepted,
+      protocol.keepalives_sent);
   for (std::size_t i = 0; i < wg::kDropCount; ++i) {
     const auto drop = static_cast<wg::Drop>(i);
-    text += fmt::format("dropped_{}={}\n", name_of(drop), shared_.device.counters().dropped(drop));
+    text += fmt::format("dropped_{}={}\n", name_of(drop), protocol.dropped(drop));
   }
   return text + "errno=0\n\n";
 }

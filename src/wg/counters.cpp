@@ -19,13 +19,6 @@ std::string_view name_of(Drop drop) {
     case Drop::kExpiredSession: return "expired_session";
     case Drop::kReplay: return "replay";
     case Drop::kNotAuthentic: return "not_authentic";
-    case Drop::kMalformedInner: return "malformed_inner";
-    case Drop::kWrongSource: return "wrong_source";
-    case Drop::kCongestionMarked: return "congestion_marked";
-    case Drop::kNoRoute: return "no_route";
-    case Drop::kNoEndpoint: return "no_endpoint";
-    case Drop::kUnreachable: return "unreachable";
-    case Drop::kQueueFull: return "queue_full";
     case Drop::kTransmitFull: return "transmit_full";
     case Drop::kLowOrderKey: return "low_order_key";
   }

@@ -11,27 +11,20 @@ namespace sinew::wg {
 
 enum class Drop : std::uint8_t {
   // Datagrams that came in.
-  kMalformed,         // no message of WireGuard, or one at the wrong door
-  kNotRunning,        // the link is down, or there is no private key
-  kBadMac1,           // not meant for our key
-  kCookieNeeded,      // too many handshakes: a cookie reply was sent in place of an answer
-  kRateLimited,       // too many handshakes: nothing was sent
-  kBadHandshake,      // a handshake message that does not authenticate
-  kUnknownPeer,       // authentic, from somebody who is no peer of ours
-  kStaleTimestamp,    // an initiation not newer than the last one: a replay
-  kBadCookie,         // a cookie reply that does not authenticate or that nobody waits for
-  kUnknownIndex,      // no session or handshake has this index
-  kExpiredSession,    // a session past its time or its last counter
-  kReplay,            // a counter that was seen before or is too old
-  kNotAuthentic,      // a data packet with a wrong tag
-  kMalformedInner,    // an authentic packet that holds no IP packet
-  kWrongSource,       // an inner source address that is not the peer's
-  kCongestionMarked,  // marked as congested on the way, which the inner packet cannot say
+  kMalformed,       // no message of WireGuard, or one at the wrong door
+  kNotRunning,      // the link is down, or there is no private key
+  kBadMac1,         // not meant for our key
+  kCookieNeeded,    // too many handshakes: a cookie reply was sent in place of an answer
+  kRateLimited,     // too many handshakes: nothing was sent
+  kBadHandshake,    // a handshake message that does not authenticate
+  kUnknownPeer,     // authentic, from somebody who is no peer of ours
+  kStaleTimestamp,  // an initiation not newer than the last one: a replay
+  kBadCookie,       // a cookie reply that does not authenticate or that nobody waits for
+  kUnknownIndex,    // no session or handshake has this index
+  kExpiredSession,  // a session past its time or its last counter
+  kReplay,          // a counter that was seen before or is too old
+  kNotAuthentic,    // a data packet with a wrong tag
   // Packets that go out.
-  kNoRoute,       // no peer has this address
-  kNoEndpoint,    // nobody knows where the peer is
-  kUnreachable,   // the peer did not answer any handshake
-  kQueueFull,     // waited behind too many others
   kTransmitFull,  // a handshake message found no room to wait for the socket
   kLowOrderKey,   // no handshake with a public key that gives everybody the same secret
   kLast = kLowOrderKey,
