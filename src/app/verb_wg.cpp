@@ -16,6 +16,7 @@ namespace {
 Failure explain(Error error) {
   const std::string_view next_step = [&]() -> std::string_view {
     switch (error.kind) {
+      case ErrorKind::kNotFound: return "Then start it again.";
       case ErrorKind::kDenied: return "Run it as root, or give it CAP_NET_ADMIN.";
       case ErrorKind::kConflict:
         return "Choose another name, or end what has it: 'wg show' lists it.";

@@ -69,8 +69,8 @@ class Worker {
   void set_foreign_handler(ForeignHandler handler) { handle_foreign_ = std::move(handler); }
   os::Poller& poller() { return poller_; }
 
-  // Carried out before the next turn. An order that finds 4,096 others waiting is dropped: then the
-  // worker has been away for minutes, and only packets that wait for a session are concerned.
+  // Carried out before the next turn. An order that finds kMaxOrders others waiting is dropped, but
+  // for kStop, which is a flag as well.
   void order(Order order);
 
   // Until told to stop, or until the tunnel was deleted.
