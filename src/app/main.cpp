@@ -7,9 +7,13 @@
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
+#include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "app/program.h"
+#include "app/secret_words.h"
 
 namespace {
 
@@ -50,6 +54,20 @@ int write_all(int fd, std::string_view text) {
   return 0;
 }
 
+// Steps are for people: a program that reads standard error wants errors alone.
+class TerminalConsole final : public sinew::app::Console {
+ public:
+  void note(std::string_view line) override {
+    if (::isatty(STDERR_FILENO) != 0) write_all(STDERR_FILENO, std::string(line) + "\n");
+  }
+  sinew::Result<> write(std::string_view text) override {
+    const int fault = write_all(STDOUT_FILENO, text);
+    if (fault == 0) return {};
+    return sinew::Error{sinew::ErrorKind::kUnavailable, std::strerror(fault)};
+  }
+  bool is_terminal() const override { return shows_colour(STDOUT_FILENO); }
+};
+
 // A reader that has seen enough is not an error, and no reason to die by a signal.
 ExitCode write_output(const sinew::app::Finished& finished) {
   const int fault = write_all(STDOUT_FILENO, finished.output);
@@ -61,8 +79,7 @@ ExitCode write_output(const sinew::app::Finished& finished) {
 
 // The verb that the program's name stands for, where only a name can be given: wg-quick starts
 // what is called sinew-wg, or wireguard-go where that is what the machine used before.
-std::vector<std::string_view> words_of(int argc, char** argv) {
-  std::vector<std::string_view> words(argv, argv + argc);
+std::vector<std::string_view> words_of(std::vector<std::string_view> words) {
   if (words.empty()) return words;
   const std::string_view name = words[0].substr(words[0].rfind('/') + 1);
   if (name == "sinew-wg" || name == "wireguard-go") {
@@ -78,10 +95,13 @@ std::vector<std::string_view> words_of(int argc, char** argv) {
 int main(int argc, char** argv) {
   fill_standard_streams();
   std::signal(SIGPIPE, SIG_IGN);
-  const std::vector<std::string_view> words = words_of(argc, argv);
+  const sinew::app::SecretWords secrets(std::span(argv, static_cast<std::size_t>(argc)));
+  const std::vector<std::string_view> words = words_of(secrets.words());
+  TerminalConsole console;
   const auto finished = sinew::app::run_program(sinew::app::VerbTable::of_program(), words,
                                                 {.colours_output = shows_colour(STDOUT_FILENO),
-                                                 .colours_errors = shows_colour(STDERR_FILENO)});
+                                                 .colours_errors = shows_colour(STDERR_FILENO),
+                                                 .console = &console});
   write_all(STDERR_FILENO, finished.errors);
   return static_cast<int>(write_output(finished));
 }

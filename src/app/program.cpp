@@ -45,7 +45,7 @@ Failure misplaced_option(std::string_view word) {
           .next_step = "Options stand behind the verb: sinew VERB [options]."};
 }
 
-Outcome run_verb(const VerbTable& verbs, Words words, Format& format) {
+Outcome run_verb(const VerbTable& verbs, Words words, Console& console, Format& format) {
   const auto [verb, word_count] = verbs.find(words);
   if (verb == nullptr) {
     if (words[0].starts_with('-')) return misplaced_option(words[0]);
@@ -54,8 +54,9 @@ Outcome run_verb(const VerbTable& verbs, Words words, Format& format) {
     if (is_group) return Answer{.value = {}, .text = help_on_group(verbs, words.first(1))};
     return verbs.explain_unknown(words);
   }
-  const auto invocation = parse(verbs, *verb, words.subspan(word_count));
+  auto invocation = parse(verbs, *verb, words.subspan(word_count));
   if (!invocation) return invocation.error();
+  invocation->set_console(console);
   format = invocation->format();
   if (invocation->has("help")) {
     format = Format::kTable;
@@ -69,7 +70,9 @@ Outcome run_verb(const VerbTable& verbs, Words words, Format& format) {
 Finished run_program(const VerbTable& verbs, Words words, Surroundings surroundings) {
   words = as_verb(words);
   Format format = Format::kTable;
-  const Outcome outcome = run_verb(verbs, words, format);
+  SilentConsole silent;
+  Console& console = surroundings.console != nullptr ? *surroundings.console : silent;
+  const Outcome outcome = run_verb(verbs, words, console, format);
   if (!outcome) return fail(outcome.error(), asks_for_json(words), surroundings.colours_errors);
   return {.output = render(*outcome, format, surroundings.colours_output)};
 }

@@ -1,4 +1,5 @@
-// From the words of a command line to what is written and how the program ends. No I/O.
+// From the words of a command line to what is written and how the program ends. No I/O but what
+// verbs do.
 #pragma once
 
 #include <string>
@@ -12,6 +13,7 @@ namespace sinew::app {
 struct Surroundings {
   bool colours_output = false;
   bool colours_errors = false;
+  Console* console = nullptr;  // null: nobody looks
 };
 
 struct Finished {

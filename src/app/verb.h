@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "app/console.h"
 #include "app/render.h"
 #include "base/result.h"
 
@@ -91,6 +92,8 @@ class Invocation {
   Invocation(const VerbTable& verbs, const Verb& verb) : verbs_(&verbs), verb_(&verb) {}
 
   const VerbTable& verbs() const { return *verbs_; }
+  // Lives as long as the verb runs.
+  Console& console() const { return *console_; }
   const Verb& verb() const { return *verb_; }
   bool has(std::string_view option) const { return !values(option).empty(); }
   std::optional<std::string_view> value(std::string_view option) const;
@@ -99,12 +102,14 @@ class Invocation {
   std::span<const std::string> arguments() const { return arguments_; }
   Format format() const;
 
+  void set_console(Console& console) { console_ = &console; }
   void add_value(std::string_view option, std::string_view value);
   void add_argument(std::string_view word) { arguments_.emplace_back(word); }
 
  private:
   const VerbTable* verbs_;
   const Verb* verb_;
+  Console* console_ = nullptr;
   std::map<std::string, std::vector<std::string>, std::less<>> options_;
   std::vector<std::string> arguments_;
 };

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <string>
 
@@ -12,33 +13,57 @@
 namespace sinew::os {
 namespace {
 
-// A report is the kind of an error and its message, or this byte alone.
-constexpr std::uint8_t kReady = 0xff;
-constexpr std::size_t kMaxReport = 4096;
+// A report: what it is, its size, and that many bytes of text; a failure has its kind before them.
+enum class Report : std::uint8_t { kReady = 1, kStep = 2, kFailure = 3 };
+constexpr std::size_t kReportHeader = 1 + 2 + 1;
 
-Result<> wait_for_report(const Fd& pipe) {
-  std::array<std::uint8_t, kMaxReport> room;
-  std::size_t size = 0;
-  while (size < room.size()) {
-    const auto some = TRY(read_some(pipe, ByteSpan(room).subspan(size)));
-    if (!some || *some == 0) break;
-    size += *some;
+bool read_all(const Fd& pipe, ByteSpan out) {
+  while (!out.empty()) {
+    const auto some = read_some(pipe, out);
+    if (!some || !*some || **some == 0) return false;
+    out = out.subspan(**some);
   }
-  if (size == 0) return Error{ErrorKind::kInternal, "the process in the background ended"};
-  if (room[0] == kReady) return {};
-  return Error{static_cast<ErrorKind>(room[0]),
-               std::string(as_text(ByteView(room).subspan(1, size - 1)))};
+  return true;
+}
+
+Result<> wait_for_reports(const Fd& pipe, const std::function<void(std::string_view)>& show) {
+  while (true) {
+    std::array<std::uint8_t, kReportHeader> header;
+    std::array<std::uint8_t, Daemon::kMaxReport> room;
+    const auto text = [&]() -> std::optional<std::string> {
+      if (!read_all(pipe, header)) return std::nullopt;
+      const ByteSpan body = ByteSpan(room).first(
+          std::min<std::size_t>(load_le<std::uint16_t>(&header[1]), room.size()));
+      if (!read_all(pipe, body)) return std::nullopt;
+      return std::string(as_text(body));
+    }();
+    if (!text) return Error{ErrorKind::kInternal, "the process in the background ended"};
+    const auto what = static_cast<Report>(header[0]);
+    if (what == Report::kReady) return {};
+    if (what == Report::kFailure) return Error{static_cast<ErrorKind>(header[3]), *text};
+    if (show) show(*text);
+  }
+}
+
+void send_report(const Fd& pipe, Report what, std::uint8_t kind, std::string_view text) {
+  text = text.substr(0, Daemon::kMaxReport);
+  Bytes report(kReportHeader);
+  report[0] = static_cast<std::uint8_t>(what);
+  store_le(&report[1], static_cast<std::uint16_t>(text.size()));
+  report[3] = kind;
+  report.insert(report.end(), text.begin(), text.end());
+  static_cast<void>(write_all(pipe, report));
 }
 
 }  // namespace
 
-Result<std::optional<Daemon>> detach() {
+Result<std::optional<Daemon>> detach(const std::function<void(std::string_view)>& show) {
   Pipe pipe = TRY(open_pipe());
   const pid_t child = ::fork();
   if (child < 0) return system_error("start a process in the background");
   if (child > 0) {
     pipe.write_end.close();
-    TRY(wait_for_report(pipe.read_end));
+    TRY(wait_for_reports(pipe.read_end, show));
     return std::optional<Daemon>();
   }
   pipe.read_end.close();
@@ -51,15 +76,16 @@ void Daemon::ready() {
   Fd null(retry_interrupted([] { return ::open("/dev/null", O_RDWR | O_CLOEXEC); }));
   for (int stream = STDIN_FILENO; null.is_open() && stream <= STDERR_FILENO; ++stream)
     ::dup2(null.get(), stream);
-  const std::array<std::uint8_t, 1> report = {kReady};
-  static_cast<void>(write_all(report_, report));
+  send_report(report_, Report::kReady, 0, "");
   report_.close();
 }
 
+void Daemon::progress(std::string_view step) {
+  send_report(report_, Report::kStep, 0, step);
+}
+
 void Daemon::failed(const Error& error) {
-  std::string report(1, static_cast<char>(error.kind));
-  report += error.message.substr(0, kMaxReport - 1);
-  static_cast<void>(write_all(report_, as_bytes(report)));
+  send_report(report_, Report::kFailure, static_cast<std::uint8_t>(error.kind), error.message);
   report_.close();
 }
 

@@ -4,7 +4,9 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <optional>
+#include <string_view>
 
 #include "base/result.h"
 #include "os/fd.h"
@@ -15,20 +17,25 @@ namespace sinew::os {
 // the standard streams until ready().
 class Daemon {
  public:
+  // A step on the way, for the waiting process to show; at most kMaxReport bytes of it.
+  void progress(std::string_view step);
   // Lets the waiting process end well, and leaves its standard streams.
   void ready();
   // Lets it end with this error.
   void failed(const Error& error);
 
+  static constexpr std::size_t kMaxReport = 4096;
+
  private:
-  friend Result<std::optional<Daemon>> detach();
+  friend Result<std::optional<Daemon>> detach(const std::function<void(std::string_view)>& show);
   explicit Daemon(Fd report) : report_(std::move(report)) {}
 
   Fd report_;
 };
 
 // Before any thread was started. Twice returns: in the background with a Daemon; in the foreground
-// with nothing as soon as the Daemon is ready, or with the error it failed with.
-Result<std::optional<Daemon>> detach();
+// with nothing as soon as the Daemon is ready, or with the error it failed with. `show` gets the
+// steps it reports meanwhile, in the foreground.
+Result<std::optional<Daemon>> detach(const std::function<void(std::string_view)>& show = {});
 
 }  // namespace sinew::os
