@@ -1,0 +1,243 @@
+#include "node/reach.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "aio/time.h"
+
+namespace sinew::node {
+namespace {
+
+netmap::NatBehaviour to_map(stun::Behaviour behaviour) {
+  return static_cast<netmap::NatBehaviour>(behaviour);
+}
+static_assert(static_cast<int>(stun::Behaviour::kAddressAndPortDependent) ==
+              static_cast<int>(netmap::NatBehaviour::kAddressAndPortDependent));
+
+// The IPv4 address of ours on the way to the gateway.
+std::optional<IpAddress> own_towards(const netlink::HostNetwork& host,
+                                     const netlink::Gateway& gateway) {
+  for (const netlink::HostAddress& each : host.addresses) {
+    const bool is_near = each.interface == gateway.interface && each.address.is_v4() &&
+                         IpPrefix::around(each.address, each.prefix_length).contains(gateway.address);
+    if (is_near) return each.address;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Reach>> Reach::open(aio::Runtime& runtime, Rng& rng, PacketPath& packets,
+                                           Listener& listener, const Log& log) {
+  netlink::HostMonitor monitor =
+      TRY(netlink::HostMonitor::open({packets.interface_number()}));
+  std::unique_ptr<Reach> reach(
+      new Reach(runtime, rng, packets, listener, log, std::move(monitor)));
+  reach->monitor_ready_ = TRY(aio::Readiness::watch(runtime, reach->monitor_.fd()));
+  return reach;
+}
+
+Reach::Reach(aio::Runtime& runtime, Rng& rng, PacketPath& packets, Listener& listener,
+             const Log& log, netlink::HostMonitor monitor)
+    : runtime_(runtime),
+      packets_(packets),
+      listener_(listener),
+      log_(log.named("reach")),
+      monitor_(std::move(monitor)),
+      survey_(rng),
+      mapper_(rng),
+      mapping_note_("not asked for"),
+      gateway_tasks_(runtime),
+      tasks_(runtime) {}
+
+Reach::~Reach() = default;
+
+void Reach::start() {
+  tasks_.start("host network", watch_host());
+  aim_mapper();
+}
+
+void Reach::release() {
+  mapper_.release(runtime_.clock().now());
+  pump();
+}
+
+aio::Task<> Reach::stop() {
+  if (gateway_socket_) gateway_socket_->close();
+  co_await gateway_tasks_.stop();
+  co_await tasks_.stop();
+}
+
+void Reach::set_settings(const Settings& settings) {
+  const bool was_mapping = settings_.uses_port_mapping;
+  settings_ = settings;
+  if (was_mapping && !settings.uses_port_mapping) {
+    mapper_.release(runtime_.clock().now());
+    mapped_.reset();
+    mapping_note_ = "switched off";
+  } else if (!was_mapping && settings.uses_port_mapping) {
+    aim_mapper();
+  }
+  pump();
+}
+
+void Reach::set_servers(std::vector<stun::Server> servers) {
+  const auto same = [](const stun::Server& a, const stun::Server& b) {
+    return a.id == b.id && a.v4 == b.v4 && a.v6 == b.v6;
+  };
+  if (std::ranges::equal(servers, servers_, same)) return;
+  servers_ = servers;
+  survey_.set_servers(std::move(servers));
+  survey(runtime_.clock().now());
+}
+
+void Reach::survey(MonoTime now) {
+  next_survey_ = now + kSurveyInterval;
+  if (servers_.empty()) return;
+  survey_.begin(stun::Survey::Mode::kFull, own_endpoints(), now);
+  pump();
+}
+
+bool Reach::feed(ByteView datagram, const Endpoint& from, MonoTime now) {
+  return survey_.feed(datagram, from, now);
+}
+
+void Reach::expire(MonoTime now) {
+  if (next_survey_ <= now) survey(now);
+  if (survey_.deadline() <= now) survey_.expire(now);
+  if (mapper_.deadline() <= now) mapper_.expire(now);
+}
+
+MonoTime Reach::deadline() const {
+  return std::min({next_survey_, survey_.deadline(), mapper_.deadline()});
+}
+
+void Reach::pump() {
+  while (const auto transmit = survey_.next_transmit())
+    static_cast<void>(packets_.send(transmit->to, transmit->bytes));
+  while (auto report = survey_.next_event()) {
+    const bool is_news = report_ != *report;
+    report_ = std::move(report);
+    if (is_news) listener_.reach_changed();
+  }
+  while (auto transmit = mapper_.next_transmit()) {
+    if (gateway_socket_)
+      gateway_tasks_.start("ask gateway", send_to_gateway(gateway_socket_, *std::move(transmit)));
+  }
+  while (const auto event = mapper_.next_event())
+    take_mapping(*event);
+}
+
+// ------------------------------------------------------------------------------------- this machine
+
+aio::Task<> Reach::watch_host() {
+  while (true) {
+    const Result<> ready = co_await monitor_ready_->readable();
+    if (!ready) co_return;
+    const Result<> settled = co_await aio::sleep_for(kSettleTime);
+    if (!settled) co_return;
+    const Result<bool> has_changed = monitor_.news();
+    if (!has_changed) {
+      log_.warning("the machine's addresses cannot be read",
+                   {{"reason", has_changed.error().message}});
+      continue;
+    }
+    if (!*has_changed) continue;
+    aim_mapper();
+    survey(runtime_.clock().now());
+    listener_.network_changed();
+  }
+}
+
+std::vector<Endpoint> Reach::own_endpoints() const {
+  std::vector<Endpoint> endpoints;
+  for (const netlink::HostAddress& each : monitor_.network().addresses) {
+    if (!each.address.is_link_local()) endpoints.push_back({each.address, packets_.port()});
+  }
+  return endpoints;
+}
+
+// -------------------------------------------------------------------------------------- the gateway
+
+void Reach::aim_mapper() {
+  const netlink::HostNetwork& host = monitor_.network();
+  const auto own = host.gateway_v4 ? own_towards(host, *host.gateway_v4) : std::nullopt;
+  const bool is_useful = settings_.uses_port_mapping && own && !host.gateway_v4->address.is_unspecified();
+  if (!is_useful) {
+    mapping_note_ = settings_.uses_port_mapping ? "no gateway" : "switched off";
+    return;
+  }
+  gateway_tasks_.cancel();
+  auto socket = aio::Datagram::bind(runtime_, {*own, 0});
+  if (!socket) return;
+  gateway_socket_ = std::make_shared<aio::Datagram>(*std::move(socket));
+  gateway_tasks_.start("gateway", read_gateway(gateway_socket_));
+  mapper_.set_target(
+      {.gateway = host.gateway_v4->address, .own = *own, .port = packets_.port()},
+      runtime_.clock().now());
+  pump();
+}
+
+aio::Task<> Reach::read_gateway(std::shared_ptr<aio::Datagram> socket) {
+  std::array<std::uint8_t, 1500> room;
+  while (true) {
+    const auto received = co_await socket->receive_from(room);
+    if (!received) co_return;
+    mapper_.feed(ByteView(room).first(received->size), received->from, runtime_.clock().now());
+    pump();
+  }
+}
+
+aio::Task<> Reach::send_to_gateway(std::shared_ptr<aio::Datagram> socket,
+                                   portmap::Transmit transmit) {
+  // A loss is repaired by the mapper's own repetition.
+  const Result<> sent = co_await socket->send_to(transmit.to, transmit.bytes);
+  if (!sent) log_.debug("the gateway cannot be asked", {{"reason", sent.error().message}});
+}
+
+void Reach::take_mapping(const portmap::Event& event) {
+  using Kind = portmap::Event::Kind;
+  const auto before = mapped_;
+  mapped_.reset();
+  if (event.kind == Kind::kMapped) {
+    mapped_ = event.external;
+    mapping_note_ = portmap::name_of(event.protocol);
+    log_.info("the router keeps a port open for us",
+              {{"external", event.external}, {"protocol", mapping_note_}});
+  } else if (event.kind == Kind::kReleased) {
+    mapping_note_ = "given back";
+  } else {
+    mapping_note_ = portmap::name_of(event.reason);
+  }
+  if (mapped_ != before) listener_.reach_changed();
+}
+
+// ------------------------------------------------------------------------------------- conclusions
+
+std::vector<netmap::Candidate> Reach::candidates() const {
+  std::vector<netmap::Candidate> all;
+  const auto add = [&](const Endpoint& endpoint, netmap::CandidateKind kind) {
+    if (endpoint.port == 0) return;
+    if (!std::ranges::contains(all, endpoint, &netmap::Candidate::endpoint))
+      all.push_back({endpoint, kind});
+  };
+  if (mapped_) add(*mapped_, netmap::CandidateKind::kMapped);
+  if (report_ && report_->v4) add(*report_->v4, netmap::CandidateKind::kReflexive);
+  if (report_ && report_->v6) add(*report_->v6, netmap::CandidateKind::kReflexive);
+  for (const Endpoint& endpoint : own_endpoints())
+    add(endpoint, netmap::CandidateKind::kLocal);
+  return all;
+}
+
+netmap::Connectivity Reach::connectivity() const {
+  netmap::Connectivity connectivity;
+  connectivity.has_port_mapping = mapped_.has_value();
+  if (!report_) return connectivity;
+  connectivity.has_udp = report_->has_udp;
+  connectivity.mapping = to_map(report_->mapping);
+  connectivity.filtering = to_map(report_->filtering);
+  return connectivity;
+}
+
+}  // namespace sinew::node

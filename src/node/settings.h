@@ -1,0 +1,74 @@
+// What an operator chose for a node: how it was started, and the settings that `sinew config`
+// changes while it runs. Kept as JSON in the state folder; the secret is a file of its own. A value.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/ip.h"
+#include "base/result.h"
+#include "json/value.h"
+
+namespace sinew::node {
+
+enum class Mode { kEdge, kNucleus, kDual };
+std::string_view name_of(Mode mode);
+Result<Mode> parse_mode(std::string_view text);
+
+// HOST:PORT or [ADDRESS]:PORT, where HOST may be a name.
+struct HostPort {
+  std::string host;
+  std::uint16_t port = 0;
+
+  // The port may be left out.
+  static Result<HostPort> parse(std::string_view text, std::uint16_t default_port);
+  std::string to_string() const;
+
+  friend bool operator==(const HostPort&, const HostPort&) = default;
+};
+
+struct Settings {
+  bool uses_relay = true;
+  std::optional<HostPort> relay = {};  // instead of those that the nucleus names
+  bool uses_port_mapping = true;
+  bool uses_ipv6 = true;
+  bool prefers_ipv6 = true;
+  Duration ipv6_threshold = 5ms;
+  Duration happy_eyeballs_delay = 250ms;
+  bool is_metadata_sealed = true;
+
+  friend bool operator==(const Settings&, const Settings&) = default;
+};
+
+inline constexpr std::uint16_t kNucleusPort = 51'820;
+inline constexpr std::string_view kDefaultInterface = "sinew0";
+
+struct Configuration {
+  Mode mode = Mode::kEdge;
+  std::string cluster = "default";
+  std::vector<HostPort> nuclei;
+  std::uint16_t port = 0;  // of the nucleus, or of WireGuard on an edge; 0: the usual one, any
+  std::optional<IpAddress> vip;
+  std::string interface = std::string(kDefaultInterface);
+  std::string name;  // in the network; the machine's by default
+  // Of the nucleus: the range that addresses are given from.
+  std::optional<IpPrefix> range;
+  Settings settings;
+
+  friend bool operator==(const Configuration&, const Configuration&) = default;
+};
+
+json::Value to_json(const Settings& settings);
+json::Value to_json(const Configuration& configuration);
+Result<Configuration> parse_configuration(std::string_view text);
+
+// `sinew config WHAT VALUE`: relay on|off|HOST:PORT, portmap on|off,
+// ipv6 on|off|prefer|no-prefer, encrypt on|off. The words that mean on and off are on, off,
+// enable, disable, true, false, 1 and 0.
+Result<> change(Settings& settings, std::string_view what, std::string_view value);
+
+}  // namespace sinew::node
