@@ -1,0 +1,78 @@
+// Several nuclei as one: a Client each, one map. Nuclei know nothing of each other; a node
+// registers with all of them, under one address. The first of the list that registers it decides
+// which; the others are asked for that one and no other. A peer is in the map when one nucleus says
+// so; about a peer that several know, the one that says "online" is believed, then the first of the
+// list. While one nucleus answers, the network stands.
+//
+// The same five verbs as a Client; a Transmit names its nucleus by its place in the list, because a
+// stream belongs to one. Pure; one thread.
+#pragma once
+
+#include <cstddef>
+#include <deque>
+#include <optional>
+#include <set>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "signal/client.h"
+
+namespace sinew::signal {
+
+class Group {
+ public:
+  inline static constexpr std::size_t kMaxNuclei = 8;
+
+  struct Event {
+    std::size_t nucleus;  // that it came from; of a MapChangedEvent of the merged map: any
+    Client::Event event;
+  };
+  struct Sending {
+    std::size_t nucleus;
+    Transmit transmit;
+  };
+
+  // 1 to kMaxNuclei. `config` counts for all but nucleus_key, which is pinned for a single one.
+  Group(Rng& rng, const Client::Config& config, std::size_t nuclei);
+
+  std::size_t size() const { return clients_.size(); }
+  const Client& client(std::size_t nucleus) const { return clients_[nucleus]; }
+
+  void set_servers(std::size_t nucleus, std::vector<Endpoint> servers, MonoTime now);
+  void set_stream(std::size_t nucleus, std::uint32_t stream, MonoTime now);
+  void set_local(const Client::Local& local, MonoTime now);
+  void network_changed(MonoTime now);
+  void punch(const NodeKey& target, const std::vector<netmap::Candidate>& candidates, MonoTime now);
+  void leave(MonoTime now);
+
+  // A datagram over UDP, or of the stream of whichever nucleus.
+  bool feed(ByteView datagram, const Route& from, MonoTime now);
+  void expire(MonoTime now);
+  MonoTime deadline() const;
+  std::optional<Sending> next_transmit();
+  // RegisteredEvent: once for the first, and when the address changes. MapChangedEvent: of the
+  // merged map. LostEvent: the last nucleus is gone; BackEvent: one is there again. LeftEvent: all
+  // know. The others as they come.
+  std::optional<Event> next_event();
+
+  // The best of all.
+  Client::State state() const;
+  const netmap::NetMap& map() const { return map_; }
+  std::optional<Endpoint> observed() const;
+
+ private:
+  void collect(std::size_t nucleus, MonoTime now);
+  void merge(const Client::MapChangedEvent& change);
+  void adopt_address(std::size_t nucleus, const Client::RegisteredEvent& event, MonoTime now);
+
+  std::vector<Client> clients_;
+  netmap::NetMap map_;
+  std::optional<std::size_t> leader_;  // whose address counts
+  std::vector<bool> is_registered_;
+  std::size_t left_ = 0;
+  bool was_lost_ = false;
+  std::deque<Event> events_;
+};
+
+}  // namespace sinew::signal
