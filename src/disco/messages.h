@@ -32,9 +32,9 @@ inline constexpr std::size_t kOverhead = kHeaderSize + crypto::BoxKey::kTagSize;
 inline constexpr std::size_t kPingSize = kOverhead + 1 + 12 + 32;
 inline constexpr std::size_t kPongSize = kOverhead + 1 + 12 + 18;
 inline constexpr std::size_t kMaxCallMeSize =
-    kOverhead + 1 + 32 + 5 + 1 + netmap::kMaxCandidates * 19;
+    kOverhead + 1 + 32 + 3 + 1 + netmap::kMaxCandidates * 19;
 inline constexpr std::size_t kMaxMessageSize = 1500;  // bytes; longer ones are not opened
-static_assert(kPingSize == 121 && kPongSize == 107 && kMaxCallMeSize == 343);
+static_assert(kPingSize == 121 && kPongSize == 107 && kMaxCallMeSize == 341);
 static_assert(kPongSize < kPingSize, "an answer is never longer than its question");
 
 using TransactionId = std::array<std::uint8_t, 12>;

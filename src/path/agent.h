@@ -7,7 +7,7 @@
 //  - Lazy. A peer that nobody talks to is a record; nothing is sent to it and nothing computed.
 //  - The relay carries packets from the first on. A direct path takes over once it is proven, and
 //    while packets flow it is checked every second and left within 3 s of its death.
-//  - A peer that has fallen idle keeps its path by pings as rare as its NAT allows (at least 25 s,
+//  - A peer that has fallen idle keeps its path by pings as rare as its NAT allows (at least 28 s,
 //    learned), below 1 MB a day, and is given up after kKeepIdle.
 //  - Both sides search at once: a CallMe over the relay or the nucleus makes the peer ping too.
 //    Where one NAT is symmetric and the other strict, the hard side asks for kPunchSockets sockets
