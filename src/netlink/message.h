@@ -63,7 +63,7 @@ struct Route {
   std::optional<IpAddress> gateway = {};
   std::uint32_t interface = 0;  // 0: where the gateway is
   std::uint32_t table = kMainTable;
-  std::uint32_t metric = 0;  // the smaller one goes before; 0 means 1024 in IPv6
+  std::uint32_t metric = 0;              // the smaller one goes before; 0 means 1024 in IPv6
   std::optional<IpAddress> source = {};  // that packets of ours have which choose none
 
   friend bool operator==(const Route&, const Route&) = default;
@@ -75,7 +75,7 @@ struct Rule {
   std::uint32_t priority = 0;  // asked in this order
   std::uint32_t table = Route::kMainTable;
   std::optional<std::uint32_t> fwmark = {};
-  bool is_inverted = false;          // for packets that do not match
+  bool is_inverted = false;      // for packets that do not match
   bool ignores_default = false;  // default routes of the table do not count
   std::optional<IpPrefix> destination = {};
 
@@ -90,8 +90,7 @@ class Request {
   static Request get_link(std::uint32_t index);
   static Request change_link(std::uint32_t index, const LinkSettings& settings);
   static Request get_links();
-  static Request add_address(std::uint32_t index, const IpAddress& address,
-                             unsigned prefix_length);
+  static Request add_address(std::uint32_t index, const IpAddress& address, unsigned prefix_length);
   static Request remove_address(std::uint32_t index, const IpAddress& address,
                                 unsigned prefix_length);
   static Request get_addresses();

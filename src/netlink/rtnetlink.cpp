@@ -1,52 +1,42 @@
-#include "tun/rtnetlink.h"
+#include "netlink/rtnetlink.h"
 
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <sys/socket.h>
 
-#include <array>
 #include <cerrno>
 #include <string>
 
+#include "base/verify.h"
+#include "netlink/socket.h"
 #include "os/error.h"
 
-namespace sinew::tun {
+namespace sinew::netlink {
 namespace {
 
-// More than the kernel puts into one message; an interface takes some 1,500 bytes.
-constexpr std::size_t kReceiveBytes = 32'768;
-// Messages one news() looks at, so that a storm of changes elsewhere cannot hold the loop.
-constexpr int kMaxReceives = 64;
-
-Result<os::Fd> open_socket(std::uint32_t groups) {
-  os::Fd socket(::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_ROUTE));
-  if (!socket.is_open()) return os::system_error("open a netlink socket");
-  sockaddr_nl local{};
-  local.nl_family = AF_NETLINK;
-  local.nl_groups = groups;
-  if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&local), sizeof local) != 0) {
-    return os::system_error("bind a netlink socket");
-  }
-  return socket;
-}
-
-// What the kernel sent; empty for anything that is from somebody else, or was cut off. -1: errno.
-ssize_t receive(const os::Fd& socket, ByteSpan buffer) {
-  sockaddr_nl from{};
-  iovec memory{.iov_base = buffer.data(), .iov_len = buffer.size()};
-  msghdr header{};
-  header.msg_name = &from;
-  header.msg_namelen = sizeof from;
-  header.msg_iov = &memory;
-  header.msg_iovlen = 1;
-  const ssize_t size =
-      os::retry_interrupted([&] { return ::recvmsg(socket.get(), &header, MSG_DONTWAIT); });
-  const bool is_whole = (header.msg_flags & MSG_TRUNC) == 0;
-  return size < 0 || (from.nl_pid == 0 && is_whole) ? size : 0;
-}
+// A list that changed while it was told is asked for so often at most.
+constexpr int kMaxDumps = 8;
 
 std::string name_interface(std::uint32_t index) {
   return "interface " + std::to_string(index);
+}
+
+std::string name_address(const IpAddress& address, unsigned prefix_length) {
+  return address.to_string() + "/" + std::to_string(prefix_length);
+}
+
+std::string name_route(const Route& route) {
+  return "the route to " + route.destination.to_string();
+}
+
+std::string name_rule(const Rule& rule) {
+  return "the rule for table " + std::to_string(rule.table);
+}
+
+Result<> check_prefix(const IpAddress& address, unsigned length) {
+  if (length <= address.bit_count()) return {};
+  return Error{ErrorKind::kInvalid, "address " + name_address(address, length) +
+                                        ": no prefix has " + std::to_string(length) + " bits"};
 }
 
 }  // namespace
@@ -56,7 +46,7 @@ Result<Rtnetlink> Rtnetlink::open() {
 }
 
 Result<Link> Rtnetlink::link(std::uint32_t index) {
-  auto answer = ask(NetlinkRequest::get_link(index));
+  auto answer = ask(Request::get_link(index));
   if (!answer) return std::move(answer).error().while_doing("look at " + name_interface(index));
   if (!answer->has_value()) {
     return Error{ErrorKind::kInternal, "look at " + name_interface(index) + ": no answer"};
@@ -65,38 +55,124 @@ Result<Link> Rtnetlink::link(std::uint32_t index) {
 }
 
 Result<> Rtnetlink::change_link(std::uint32_t index, const LinkSettings& settings) {
-  auto answer = ask(NetlinkRequest::change_link(index, settings));
+  auto answer = ask(Request::change_link(index, settings));
   if (!answer) return std::move(answer).error().while_doing("change " + name_interface(index));
   return {};
 }
 
 Result<> Rtnetlink::add_address(std::uint32_t index, const IpAddress& address,
                                 unsigned prefix_length) {
-  if (prefix_length > address.bit_count()) {
-    return Error{ErrorKind::kInvalid, "add address " + address.to_string() + ": no prefix has " +
-                                          std::to_string(prefix_length) + " bits"};
-  }
-  auto answer = ask(NetlinkRequest::add_address(index, address, prefix_length));
-  if (!answer) {
-    return std::move(answer).error().while_doing("add address " + address.to_string() + "/" +
-                                                 std::to_string(prefix_length) + " to " +
-                                                 name_interface(index));
-  }
-  return {};
+  TRY(check_prefix(address, prefix_length));
+  return change(
+      Request::add_address(index, address, prefix_length), EEXIST,
+      "add address " + name_address(address, prefix_length) + " to " + name_interface(index));
 }
 
-Result<std::optional<Link>> Rtnetlink::ask(NetlinkRequest request) {
+Result<> Rtnetlink::remove_address(std::uint32_t index, const IpAddress& address,
+                                   unsigned prefix_length) {
+  TRY(check_prefix(address, prefix_length));
+  return change(
+      Request::remove_address(index, address, prefix_length), EADDRNOTAVAIL,
+      "remove address " + name_address(address, prefix_length) + " from " + name_interface(index));
+}
+
+Result<> Rtnetlink::add_route(const Route& route) {
+  return change(Request::add_route(route), EEXIST, "add " + name_route(route));
+}
+
+Result<> Rtnetlink::remove_route(const Route& route) {
+  return change(Request::remove_route(route), ESRCH, "remove " + name_route(route));
+}
+
+Result<> Rtnetlink::add_rule(const Rule& rule) {
+  return change(Request::add_rule(rule), EEXIST, "add " + name_rule(rule));
+}
+
+Result<> Rtnetlink::remove_rule(const Rule& rule) {
+  return change(Request::remove_rule(rule), ENOENT, "remove " + name_rule(rule));
+}
+
+Result<std::vector<Link>> Rtnetlink::links() {
+  return dump<Link>(Request::get_links(), RTM_NEWLINK, parse_link, "list the interfaces");
+}
+
+Result<std::vector<Address>> Rtnetlink::addresses() {
+  return dump<Address>(Request::get_addresses(), RTM_NEWADDR, parse_address, "list the addresses");
+}
+
+Result<std::vector<Route>> Rtnetlink::routes() {
+  return dump<Route>(Request::get_routes(), RTM_NEWROUTE, parse_route, "list the routes");
+}
+
+Result<> Rtnetlink::change(Request request, int as_it_is, const std::string& what) {
+  const std::uint32_t sequence = TRY(send(std::move(request)));
+  ReceiveBuffer buffer;
+  while (true) {
+    ByteView rest = TRY(receive_some(buffer));
+    while (const auto message = next_message(rest)) {
+      if (message->sequence != sequence || message->type != NLMSG_ERROR) continue;
+      const int error = parse_error(message->payload).value_or(EPROTO);
+      if (error == 0 || error == as_it_is) return {};
+      return Error{os::kind_of_errno(error), what + ": " + os::describe_errno(error)};
+    }
+  }
+}
+
+// A list that changed while the kernel told it is asked for anew.
+template <typename T>
+Result<std::vector<T>> Rtnetlink::dump(const Request& request, std::uint16_t type,
+                                       std::optional<T> (*parse)(ByteView), std::string_view what) {
+  for (int attempt = 0; attempt < kMaxDumps; ++attempt) {
+    std::vector<T> found;
+    const auto is_consistent = TRY(dump_once(request, [&](const Message& message) {
+      if (message.type != type) return;
+      if (auto one = parse(message.payload)) found.push_back(*std::move(one));
+    }));
+    if (is_consistent) return found;
+  }
+  return Error{ErrorKind::kUnavailable, std::string(what) + ": they change all the time"};
+}
+
+template <typename F>
+Result<bool> Rtnetlink::dump_once(Request request, F&& f) {
+  const std::uint32_t sequence = TRY(send(std::move(request)));
+  ReceiveBuffer buffer;
+  bool is_consistent = true;
+  while (true) {
+    ByteView rest = TRY(receive_some(buffer));
+    while (const auto message = next_message(rest)) {
+      if (message->sequence != sequence) continue;
+      if ((message->flags & NLM_F_DUMP_INTR) != 0) is_consistent = false;
+      if (message->type == NLMSG_DONE) return is_consistent;
+      if (message->type == NLMSG_ERROR) {
+        const int error = parse_error(message->payload).value_or(EPROTO);
+        return Error{os::kind_of_errno(error), "read a list: " + os::describe_errno(error)};
+      }
+      f(*message);
+    }
+  }
+}
+
+Result<std::uint32_t> Rtnetlink::send(Request request) {
   const std::uint32_t sequence = ++sequence_;
   const ByteView bytes = request.finish(sequence);
-  if (os::retry_interrupted([&] { return ::send(socket_.get(), bytes.data(), bytes.size(), 0); }) <
-      0) {
-    return os::system_error("ask the kernel");
-  }
-  std::array<std::uint8_t, kReceiveBytes> buffer;
+  const ssize_t sent =
+      os::retry_interrupted([&] { return ::send(socket_.get(), bytes.data(), bytes.size(), 0); });
+  if (sent < 0) return os::system_error("ask the kernel");
+  return sequence;
+}
+
+Result<ByteView> Rtnetlink::receive_some(ReceiveBuffer& buffer) {
+  const ssize_t size = receive(socket_, buffer);
+  if (size < 0) return os::system_error("hear the kernel's answer");
+  return ByteView(buffer).first(static_cast<std::size_t>(size));
+}
+
+Result<std::optional<Link>> Rtnetlink::ask(Request request) {
+  const std::uint32_t sequence = TRY(send(std::move(request)));
+  ReceiveBuffer buffer;
   while (true) {
-    const ssize_t size = receive(socket_, buffer);
-    if (size < 0) return os::system_error("hear the kernel's answer");
-    ByteView rest = ByteView(buffer).first(static_cast<std::size_t>(size));
+    ByteView rest = TRY(receive_some(buffer));
     while (const auto message = next_message(rest)) {
       if (message->sequence != sequence) continue;
       if (message->type == RTM_NEWLINK) return parse_link(message->payload);
@@ -108,71 +184,4 @@ Result<std::optional<Link>> Rtnetlink::ask(NetlinkRequest request) {
   }
 }
 
-Result<LinkMonitor> LinkMonitor::open(std::uint32_t index) {
-  // Listens before it looks, so that nothing happens in between.
-  os::Fd socket = TRY(open_socket(RTMGRP_LINK));
-  Rtnetlink rtnetlink = TRY(Rtnetlink::open());
-  Link link = TRY(rtnetlink.link(index));
-  return LinkMonitor(std::move(socket), std::move(rtnetlink), std::move(link));
-}
-
-Result<LinkNews> LinkMonitor::news() {
-  LinkNews news;
-  std::array<std::uint8_t, kReceiveBytes> buffer;
-  for (int i = 0; i < kMaxReceives; ++i) {
-    const ssize_t size = receive(socket_, buffer);
-    if (size >= 0) {
-      read_messages(ByteView(buffer).first(static_cast<std::size_t>(size)), news);
-    } else if (errno == ENOBUFS) {
-      TRY(ask_again(news));
-    } else if (errno == EAGAIN) {
-      break;
-    } else {
-      return os::system_error("hear of interfaces");
-    }
-  }
-  news.now = link_;
-  return news;
-}
-
-void LinkMonitor::read_messages(ByteView bytes, LinkNews& news) {
-  while (const auto message = next_message(bytes)) {
-    if (message->type != RTM_NEWLINK && message->type != RTM_DELLINK) continue;
-    const auto link = parse_link(message->payload);
-    if (!link || link->index != link_.index) continue;
-    if (message->type == RTM_DELLINK) {
-      lose(news);
-    } else {
-      take(*link, news);
-    }
-  }
-}
-
-void LinkMonitor::take(const Link& now, LinkNews& news) {
-  if (is_gone_) return;
-  news.went_up |= now.is_up && !link_.is_up;
-  news.went_down |= !now.is_up && link_.is_up;
-  news.mtu_changed |= now.mtu != link_.mtu;
-  link_ = now;
-}
-
-void LinkMonitor::lose(LinkNews& news) {
-  if (is_gone_) return;
-  is_gone_ = news.is_gone = true;
-  news.went_down |= link_.is_up;
-  link_.is_up = false;
-}
-
-Result<> LinkMonitor::ask_again(LinkNews& news) {
-  const auto link = rtnetlink_.link(link_.index);
-  if (link) {
-    take(*link, news);
-  } else if (link.error().kind == ErrorKind::kNotFound) {
-    lose(news);
-  } else {
-    return link.error();
-  }
-  return {};
-}
-
-}  // namespace sinew::tun
+}  // namespace sinew::netlink

@@ -6,12 +6,15 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/ip.h"
 #include "base/result.h"
 #include "netlink/message.h"
+#include "netlink/socket.h"
 #include "os/fd.h"
 
 namespace sinew::netlink {
@@ -47,11 +50,16 @@ class Rtnetlink {
   explicit Rtnetlink(os::Fd socket) : socket_(std::move(socket)) {}
   // The interface told, or nothing for a plain acknowledgement.
   Result<std::optional<Link>> ask(Request request);
-  // Adds or removes; `accepted` is the errno that says that it is so already.
-  Result<> change(Request request, int accepted);
-  // f(message) for each one of a dump.
+  // Adds or removes; the errno `as_it_is` says that it is so already.
+  Result<> change(Request request, int as_it_is, const std::string& what);
+  template <typename T>
+  Result<std::vector<T>> dump(const Request& request, std::uint16_t type,
+                              std::optional<T> (*parse)(ByteView), std::string_view what);
+  // f(message) for each; false when the list changed meanwhile.
   template <typename F>
-  Result<> dump(Request request, F&& f);
+  Result<bool> dump_once(Request request, F&& f);
+  Result<std::uint32_t> send(Request request);
+  Result<ByteView> receive_some(ReceiveBuffer& buffer);
 
   os::Fd socket_;
   std::uint32_t sequence_ = 0;
