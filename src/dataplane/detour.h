@@ -34,9 +34,9 @@ std::optional<std::uint32_t> detour_number(const Endpoint& endpoint);
 // The protocols that share the port with WireGuard, whose messages begin with 1 to 4 and three
 // zero bytes.
 enum class Stray : std::uint8_t {
-  kNone,   // WireGuard's, or nobody's
-  kStun,   // 0 or 1, and the cookie of RFC 8489 at byte 4
-  kDisco,  // 0xd1
+  kNone,     // WireGuard's, or nobody's
+  kStun,     // 0 or 1, and the cookie of RFC 8489 at byte 4
+  kDisco,    // 0xd1
   kSignal,   // 0xc1
   kRelayed,  // 0xe1
 };

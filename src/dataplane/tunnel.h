@@ -27,6 +27,7 @@
 #include "dataplane/shared_device.h"
 #include "dataplane/uapi_server.h"
 #include "dataplane/worker.h"
+#include "netlink/link_monitor.h"
 #include "os/mutex.h"
 #include "os/signal_fd.h"
 #include "tun/tun.h"
@@ -92,7 +93,8 @@ class Tunnel {
 
   // Ends all sessions. A peer with this very key is removed.
   void set_private_key(const wg::PrivateKey& key);
-  // In order; a change that is refused (kInvalid: the key is our own; kOverloaded: wg::kMaxPeers) ends it.
+  // In order; a change that is refused (kInvalid: the key is our own; kOverloaded: wg::kMaxPeers)
+  // ends it.
   Result<> configure_peers(std::span<const PeerChange> changes);
   std::vector<wg::PeerInfo> peer_infos() const;
   std::optional<wg::PeerInfo> peer_info(const wg::PublicKey& key) const;
@@ -114,6 +116,58 @@ class Tunnel {
     kTokenSignals,
     kTokenUapi,
   };
+
+  Tunnel(tun::Tun tun, netlink::LinkMonitor monitor, const TunnelOptions& options, Rng& rng,
+         const Clock& clock, const Log& log);
+
+  // Thread in open(), before all others.
+  Result<> open_workers(unsigned count, Companion* companion);
+  Result<> watch_signals();
+  Result<> serve_uapi(const std::string& folder);
+
+  // Thread in run().
+  void handle(const os::Poller::Event& event);
+  void handle_link();
+  void handle_uapi(const os::Poller::Event& event);
+  void handle_signals();
+  void take_news(const netlink::LinkNews& news) SINEW_REQUIRES(mutex_);
+  void follow_interface() SINEW_REQUIRES(mutex_);
+  SecretText answer(std::string_view request);
+  Result<> set(std::string_view request);
+  SecretText get();
+  void log_counters();
+
+  // Any.
+  Result<> link_is_up() SINEW_REQUIRES(mutex_);
+  void link_is_down() SINEW_REQUIRES(mutex_);
+  void take_mtu(std::uint32_t mtu) SINEW_REQUIRES(mutex_);
+  Result<> open_ports(std::uint16_t port, std::uint32_t fwmark) SINEW_REQUIRES(mutex_);
+  void forget_sources() SINEW_REQUIRES(shared_.mutex);
+  Result<> change_peer(const PeerChange& change, MonoTime now) SINEW_REQUIRES(shared_.mutex);
+  void order_all(Order::Kind kind, std::uint32_t number = 0);
+
+  Rng& rng_;
+  const Clock& clock_;
+  Log log_;
+  // These two as of open(), whatever they are elsewhere by now.
+  const std::string interface_;
+  const std::uint32_t interface_index_;
+  // Its queues belong to the workers, which are fewer than it; all else is guarded by mutex_.
+  tun::Tun tun_;
+  netlink::LinkMonitor monitor_;         // of the thread in run()
+  std::optional<os::SignalFd> signals_;  // of the thread in run()
+  // Taken before that of the device.
+  mutable os::Mutex mutex_;
+  std::uint16_t port_ SINEW_GUARDED_BY(mutex_);            // asked for; 0: the kernel chooses
+  std::uint16_t bound_port_ SINEW_GUARDED_BY(mutex_) = 0;  // 0: the sockets are yet to be opened
+  std::uint32_t fwmark_ SINEW_GUARDED_BY(mutex_);
+  bool is_up_ SINEW_GUARDED_BY(mutex_) = false;
+  udp::SideDoor side_door_ SINEW_GUARDED_BY(mutex_);
+  mutable SharedDevice shared_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<Worker*> colleagues_;
+  std::vector<std::thread> threads_;
+  std::unique_ptr<UapiServer> uapi_;
 };
 
 }  // namespace sinew::dataplane
