@@ -21,6 +21,8 @@ std::string_view name_of(Loss loss) {
     case Loss::kPeerOverShare: return "peer_over_share";
     case Loss::kWrongSource: return "wrong_source";
     case Loss::kCongestionUnmarkable: return "congestion_unmarkable";
+    case Loss::kDetourRefused: return "detour_refused";
+    case Loss::kInletFull: return "inlet_full";
     case Loss::kTunnelRefused: return "tunnel_refused";
     case Loss::kCount: break;
   }
@@ -36,6 +38,9 @@ Counters& Counters::operator+=(const Counters& other) {
   packets_sealed += other.packets_sealed;
   trains_sent += other.trains_sent;
   trains_received += other.trains_received;
+  trains_detoured += other.trains_detoured;
+  trains_injected += other.trains_injected;
+  strays += other.strays;
   packets_opened += other.packets_opened;
   tunnel_writes += other.tunnel_writes;
   return *this;

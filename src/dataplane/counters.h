@@ -26,6 +26,8 @@ enum class Loss : std::uint8_t {
   kPeerOverShare,         // more came than can be opened, and its peer sent more than its share
   kWrongSource,           // authentic, but from an address that is not its peer's
   kCongestionUnmarkable,  // congestion was marked outside, and the packet inside cannot carry it
+  kDetourRefused,         // the Companion did not take it for a detour
+  kInletFull,             // more trains came over detours than the worker could take
   kTunnelRefused,         // the kernel did not take it from us: the interface is down
   kCount,
 };
@@ -40,6 +42,9 @@ struct Counters {
   std::uint64_t packets_sealed = 0;
   std::uint64_t trains_sent = 0;  // messages handed to the kernel
   std::uint64_t trains_received = 0;
+  std::uint64_t trains_detoured = 0;  // handed to the Companion
+  std::uint64_t trains_injected = 0;  // that came over detours
+  std::uint64_t strays = 0;           // datagrams of other protocols, for the Companion
   std::uint64_t packets_opened = 0;
   std::uint64_t tunnel_writes = 0;  // packets and super-packets
 

@@ -24,10 +24,12 @@ bool is_from(wg::PeerId peer, const packet::InnerPacket& inner, const wg::Allowe
 
 }  // namespace
 
-Receiver::Receiver(tun::Tun& tunnel, unsigned queue, Counters& counters, std::uint64_t seed)
+Receiver::Receiver(tun::Tun& tunnel, unsigned queue, Counters& counters, Notices* notices,
+                   std::uint64_t seed)
     : tunnel_(&tunnel),
       tunnel_queue_(queue),
       counters_(&counters),
+      notices_(notices),
       ring_({.messages = kRingMessages}),
       coalescer_(offloads_of(tunnel), seed) {
   control_.reserve(kMaxBatch);
@@ -45,13 +47,29 @@ bool Receiver::turn(udp::UdpPort& port, SharedDevice& shared, MonoTime now, Wall
     share_->begin_window(now, {.dropped = queue.dropped, .filled_percent = queue.filled_percent});
   }
   expect_like(*trains);
+  process(*trains, shared, now, wall);
+  return true;
+}
+
+void Receiver::turn(Inlet& inlet, SharedDevice& shared, MonoTime now, WallTime wall) {
+  const Inlet::Batch batch = inlet.drain();
+  counters_->trains_injected += batch.trains.size();
+  counters_->count(Loss::kInletFull, batch.refused);
+  share_ = &shares_[2];
+  if (share_->is_window_over(now)) {
+    share_->begin_window(now, {.dropped = batch.refused, .filled_percent = batch.filled_percent});
+  }
+  process(batch.trains, shared, now, wall);
+}
+
+void Receiver::process(std::span<const udp::Datagrams> trains, SharedDevice& shared, MonoTime now,
+                       WallTime wall) {
   next_train_ = 0;
   next_datagram_ = 0;
-  while (next_train_ < trains->size()) {
-    take_round(*trains);
+  while (next_train_ < trains.size()) {
+    take_round(trains);
     process_round(shared, now, wall);
   }
-  return true;
 }
 
 void Receiver::process_round(SharedDevice& shared, MonoTime now, WallTime wall) {
@@ -90,6 +108,7 @@ void Receiver::take_round(std::span<const udp::Datagrams> trains) {
   for (; next_train_ < trains.size(); ++next_train_, next_datagram_ = 0) {
     if (next_datagram_ == 0 && is_enough_before(trains[next_train_])) return;
     const udp::Datagrams& train = trains[next_train_];
+    if (notices_ != nullptr && next_datagram_ == 0 && hand_over(train)) continue;
     for (const std::size_t count = train.count(); next_datagram_ < count; ++next_datagram_) {
       if (incoming_.size() + control_.size() == kMaxBatch) return;
       const ByteSpan datagram = train.segment(next_datagram_);
@@ -103,13 +122,35 @@ void Receiver::take_round(std::span<const udp::Datagrams> trains) {
                                .is_delivered = false});
           break;
         case wg::Kind::kInvalid:
-          counters_->count(Loss::kNotWireGuard);
           share_->count_others(1);
+          if (notices_ != nullptr && hand_over_one(train, datagram)) break;
+          counters_->count(Loss::kNotWireGuard);
           break;
         default: control_.push_back({.train = &train, .message = datagram});
       }
     }
   }
+}
+
+// A train of one other protocol goes to the Companion in one piece.
+bool Receiver::hand_over(const udp::Datagrams& train) {
+  const std::size_t count = train.count();
+  if (count == 0) return false;
+  const Stray kind = stray_kind(train.segment(0));
+  if (kind == Stray::kNone) return false;
+  for (std::size_t i = 1; i < count; ++i)
+    if (stray_kind(train.segment(i)) != kind) return false;
+  counters_->strays += count;
+  share_->count_others(count);
+  notices_->companion().take_stray(train.bytes, train.segment_size, path_of(train));
+  return true;
+}
+
+bool Receiver::hand_over_one(const udp::Datagrams& train, ByteView datagram) {
+  if (stray_kind(datagram) == Stray::kNone) return false;
+  ++counters_->strays;
+  notices_->companion().take_stray(datagram, datagram.size(), path_of(train));
+  return true;
 }
 
 // ------------------------------------------------------------------------------------- look up
@@ -211,6 +252,8 @@ std::size_t Receiver::settle_run(wg::Device& device, std::size_t first, MonoTime
   if (refused > 0) device.unpin(session, refused);
   const bool is_valid = accepted == 0 || device.finish_receive(session, path_of(train), accepted,
                                                                wire_bytes, has_data, now, wall);
+  if (notices_ != nullptr && accepted > 0 && is_valid)
+    notices_->note_heard(device, peer, path_of(train), now);
   for (std::size_t k = first; k < i; ++k) {
     Incoming& incoming = incoming_[k];
     if (!incoming.is_delivered) continue;

@@ -1,7 +1,8 @@
 // From the network to the tunnel, for one worker. A turn has five steps, so that the lock of the
 // device is held twice and shortly:
 //
-//   receive  one recvmmsg; what is no WireGuard message is dropped
+//   receive  one recvmmsg, or what came over detours; what is no WireGuard message is the
+//            Companion's, if there is one and it is of a protocol that it knows, or dropped
 //   look up  (locked) handshake messages are fed to the device; data finds its session, and while
 //            more comes than can be opened, what a peer sends over its share is dropped
 //   open     decrypt in place; look at the packet inside
@@ -18,6 +19,8 @@
 #include "crypto/aead.h"
 #include "dataplane/counters.h"
 #include "dataplane/fair_share.h"
+#include "dataplane/inlet.h"
+#include "dataplane/notices.h"
 #include "dataplane/shared_device.h"
 #include "packet/coalesce.h"
 #include "tun/tun.h"
@@ -39,10 +42,15 @@ class Receiver {
   static constexpr std::size_t kLongTrains = 2;
   static constexpr std::size_t kLongTrainBytes = 16 << 10;  // on average
 
-  Receiver(tun::Tun& tunnel, unsigned queue, Counters& counters, std::uint64_t seed);
+  // Without notices there is no Companion.
+  Receiver(tun::Tun& tunnel, unsigned queue, Counters& counters, Notices* notices,
+           std::uint64_t seed);
 
   // What waits at `port`, once. False when nothing did.
   bool turn(udp::UdpPort& port, SharedDevice& shared, MonoTime now, WallTime wall);
+
+  // What waits in the inlet, all of it.
+  void turn(Inlet& inlet, SharedDevice& shared, MonoTime now, WallTime wall);
 
   bool is_tunnel_gone() const { return is_tunnel_gone_; }
 
@@ -57,9 +65,13 @@ class Receiver {
     bool is_delivered;
   };
 
+  void process(std::span<const udp::Datagrams> trains, SharedDevice& shared, MonoTime now,
+               WallTime wall);
   void expect_like(std::span<const udp::Datagrams> trains);
   bool is_enough_before(const udp::Datagrams& next) const;
   void take_round(std::span<const udp::Datagrams> trains);
+  bool hand_over(const udp::Datagrams& train);
+  bool hand_over_one(const udp::Datagrams& train, ByteView datagram);
   void process_round(SharedDevice& shared, MonoTime now, WallTime wall);
   void look_up(wg::Device& device, MonoTime now, WallTime wall);
   void share_out(wg::Device& device);
@@ -75,11 +87,13 @@ class Receiver {
   tun::Tun* tunnel_;
   unsigned tunnel_queue_;
   Counters* counters_;
+  Notices* notices_;
   udp::ReceiveRing ring_;
   std::size_t next_messages_ = kRingMessages;
   packet::Coalescer coalescer_;
-  std::array<FairShare, 2> shares_;  // of the sockets for IPv4 and IPv6, which fill on their own
-  FairShare* share_ = nullptr;       // of this turn
+  // Of the sockets for IPv4 and IPv6 and of the inlet, which fill on their own.
+  std::array<FairShare, 3> shares_;
+  FairShare* share_ = nullptr;  // of this turn
   bool is_tunnel_gone_ = false;
 
   // Of one round.

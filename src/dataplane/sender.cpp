@@ -37,10 +37,11 @@ std::uint32_t way_out(const wg::Path& path) {
 
 }  // namespace
 
-Sender::Sender(tun::Tun& tunnel, unsigned queue, Counters& counters)
+Sender::Sender(tun::Tun& tunnel, unsigned queue, Counters& counters, Notices* notices)
     : tunnel_(&tunnel),
       tunnel_queue_(queue),
       counters_(&counters),
+      notices_(notices),
       queue_(Queue::Limits{.items = ParcelPool::kCount, .bytes = kMaxQueuedBytes}),
       arena_(std::make_unique_for_overwrite<std::uint8_t[]>(kArenaBytes)) {
   fresh_.reserve(kMaxReads);
@@ -72,6 +73,7 @@ bool Sender::turn(SharedDevice& shared, MonoTime now) {
   }
   if (runs_.empty()) return true;
   seal();
+  if (notices_ != nullptr) divert();
   transmit();
   const os::MutexLock lock(shared.mutex);
   settle(shared.device, now);
@@ -238,6 +240,7 @@ void Sender::make_runs(wg::Device& device, MonoTime now) {
       run.packets += pieces_[i++].count;
       ++run.piece_count;
     }
+    if (notices_ != nullptr) notices_->note_wanted(device, run.peer, now);
     const auto grant = device.begin_send(run.peer, run.packets, now);
     if (!grant) {
       refuse(run, grant.error());
@@ -363,6 +366,32 @@ void Sender::add_message(Run& run, ByteView datagram, std::uint8_t ds) {
   run_of_message_.push_back(run_index);
 }
 
+// What is for detours leaves the messages, the others keep their order.
+void Sender::divert() {
+  std::size_t kept = 0;
+  for (std::size_t i = 0; i < messages_.size(); ++i) {
+    const udp::Outgoing& message = messages_[i];
+    if (divert_one(*message.to, message.bytes, message.segment_size)) continue;
+    messages_[kept] = message;
+    run_of_message_[kept] = run_of_message_[i];
+    ++kept;
+  }
+  messages_.resize(kept);
+  run_of_message_.resize(kept);
+  unsent_ = kept;
+}
+
+bool Sender::divert_one(const Endpoint& to, ByteView train, std::size_t segment_size) {
+  const auto number = detour_number(to);
+  if (!number) return false;
+  if (notices_->companion().take_detour(*number, train, segment_size)) {
+    ++counters_->trains_detoured;
+  } else {
+    counters_->count(Loss::kDetourRefused, (train.size() + segment_size - 1) / segment_size);
+  }
+  return true;
+}
+
 // Sends what is unsent, as far as the sockets take it. Messages for one family stand together in
 // one call as long as the other family does not come between.
 void Sender::transmit() {
@@ -400,6 +429,8 @@ void Sender::note_stale(std::uint64_t mask, std::size_t first) {
 
 bool Sender::send(const wg::Transmit& transmit) {
   if (ports_ == nullptr) return true;
+  const ByteView bytes = transmit.bytes();
+  if (notices_ != nullptr && divert_one(transmit.to.remote, bytes, bytes.size())) return true;
   auto& port = transmit.to.remote.address.is_v4() ? ports_->v4 : ports_->v6;
   if (!port) {
     counters_->count(Loss::kSendRefused);
@@ -410,7 +441,7 @@ bool Sender::send(const wg::Transmit& transmit) {
                               .interface = way_out(transmit.to),
                               .ds = transmit.ds,
                               .segment_size = 0,
-                              .bytes = transmit.bytes()};
+                              .bytes = bytes};
   const udp::SendReport report = port->send({&message, 1});
   counters_->trains_sent += report.taken;
   if (report.dropped != 0) counters_->count(Loss::kSendRefused);

@@ -3,7 +3,8 @@
 //
 //   read    take what waits in the tunnel's queue into cells of the pool
 //   plan    (locked) whose is it? queue it by peer and flow; choose what goes now; reserve counters
-//   seal    split into packets of the tunnel's MTU, behind one another in one arena; seal; send
+//   seal    split into packets of the tunnel's MTU, behind one another in one arena; seal; what is
+//           for a detour goes to the Companion, the rest to the sockets
 //   settle  (locked) tell the device what went out
 //
 // The tunnel's queue is emptied at once, although only about two super-packets go out in a turn:
@@ -24,6 +25,7 @@
 #include "base/clock.h"
 #include "crypto/aead.h"
 #include "dataplane/counters.h"
+#include "dataplane/notices.h"
 #include "dataplane/parcel_pool.h"
 #include "dataplane/shared_device.h"
 #include "dataplane/staging.h"
@@ -46,7 +48,8 @@ class Sender {
   // Waiting for its turn; what does not fit in the pool's cells never comes to this.
   static constexpr std::uint32_t kMaxQueuedBytes = 4 << 20;
 
-  Sender(tun::Tun& tunnel, unsigned queue, Counters& counters);
+  // Without notices there is no Companion, and no detour.
+  Sender(tun::Tun& tunnel, unsigned queue, Counters& counters, Notices* notices);
 
   // The tunnel's MTU, up to which a packet may be padded.
   void set_mtu(std::size_t mtu) { mtu_ = mtu; }
@@ -124,6 +127,8 @@ class Sender {
   void seal_run(Run& run);
   void write_piece(const Piece& piece, const Run& run, std::uint64_t& counter);
   void add_message(Run& run, ByteView datagram, std::uint8_t ds);
+  void divert();
+  bool divert_one(const Endpoint& to, ByteView train, std::size_t segment_size);
   void transmit();
   void note_stale(std::uint64_t mask, std::size_t first);
 
@@ -134,6 +139,7 @@ class Sender {
   tun::Tun* tunnel_;
   unsigned tunnel_queue_;
   Counters* counters_;
+  Notices* notices_;
   udp::UdpPair* ports_ = nullptr;
   std::size_t mtu_ = 1420;
 

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "os/netif.h"
+#include "os/thread.h"
 #include "wg/uapi.h"
 
 namespace sinew::dataplane {
@@ -41,7 +42,7 @@ SecretText errno_answer(wg::uapi::Errno number) {
 
 // A super-packet of so many segments is one train of datagrams when it is sealed, and so arrives in
 // one piece at the other end.
-tun::LinkSettings fit_super_packets(std::uint32_t mtu) {
+netlink::LinkSettings fit_super_packets(std::uint32_t mtu) {
   constexpr std::uint32_t kMostBytes = udp::UdpPort::kMaxDatagramBytes;
   constexpr std::uint32_t kMostSegments = udp::UdpPort::kMaxSegments;
   const std::uint32_t segments = kMostBytes / (mtu + std::uint32_t{wg::kDataOverhead});
@@ -53,45 +54,47 @@ tun::LinkSettings fit_super_packets(std::uint32_t mtu) {
 Result<std::unique_ptr<Tunnel>> Tunnel::open(const TunnelOptions& options, Rng& rng,
                                              const Clock& clock, const Log& log) {
   const unsigned count = options.workers == 0 ? useful_workers() : options.workers;
-  os::SignalFd signals = TRY(os::SignalFd::open({SIGTERM, SIGINT, SIGUSR1}));
   tun::Tun tun = TRY(tun::Tun::open(options.interface, {.queues = count}));
-  TRY(tun.change({.mtu = kDefaultMtu, .transmit_queue = kTransmitQueue}));
+  TRY(tun.change({.mtu = options.mtu, .transmit_queue = kTransmitQueue}));
   // Kernels before 4.16 cannot be told; their super-packets make a train and a short one.
-  static_cast<void>(tun.change(fit_super_packets(kDefaultMtu)));
-  tun::LinkMonitor monitor = TRY(tun.monitor());
+  static_cast<void>(tun.change(fit_super_packets(options.mtu)));
+  netlink::LinkMonitor monitor = TRY(tun.monitor());
   std::unique_ptr<Tunnel> tunnel(
-      new Tunnel(std::move(tun), std::move(monitor), std::move(signals), rng, clock, log));
-  TRY(tunnel->open_workers(count));
-  Tunnel* const self = tunnel.get();
-  tunnel->uapi_ = std::make_unique<UapiServer>(TRY(UapiServer::open(
-      options.uapi_folder, tunnel->interface(), tunnel->workers_[0]->poller(), kTokenUapi,
-      [self](std::string_view request) { return self->answer(request); })));
+      new Tunnel(std::move(tun), std::move(monitor), options, rng, clock, log));
+  TRY(tunnel->open_workers(count, options.companion));
+  tunnel->order_all(Order::Kind::kMtu, options.mtu);
+  if (options.handles_signals) TRY(tunnel->watch_signals());
+  if (options.has_uapi) TRY(tunnel->serve_uapi(options.uapi_folder));
   return tunnel;
 }
 
-Tunnel::Tunnel(tun::Tun tun, tun::LinkMonitor monitor, os::SignalFd signals, Rng& rng,
+Tunnel::Tunnel(tun::Tun tun, netlink::LinkMonitor monitor, const TunnelOptions& options, Rng& rng,
                const Clock& clock, const Log& log)
-    : tun_(std::move(tun)),
-      monitor_(std::move(monitor)),
-      signals_(std::move(signals)),
-      rng_(rng),
+    : rng_(rng),
       clock_(clock),
       log_(log),
+      interface_(tun.name()),
+      interface_index_(tun.index()),
+      tun_(std::move(tun)),
+      monitor_(std::move(monitor)),
+      port_(options.port),
+      fwmark_(options.fwmark),
       shared_(rng) {}
 
 Tunnel::~Tunnel() {
   uapi_.reset();
-  order_all(Order::Kind::kStop);
+  stop();
   for (std::thread& thread : threads_)
     thread.join();
 }
 
-Result<> Tunnel::open_workers(unsigned count) {
+Result<> Tunnel::open_workers(unsigned count, Companion* companion) {
   for (unsigned queue = 0; queue < count; ++queue) {
     workers_.push_back(TRY(Worker::open({.shared = &shared_,
                                          .tunnel = &tun_,
                                          .clock = &clock_,
                                          .log = log_,
+                                         .companion = companion,
                                          .seed = rng_.number<std::uint64_t>()},
                                         queue)));
     colleagues_.push_back(workers_.back().get());
@@ -100,19 +103,40 @@ Result<> Tunnel::open_workers(unsigned count) {
     worker->set_colleagues(colleagues_);
   Worker& first = *workers_[0];
   first.set_foreign_handler([this](const os::Poller::Event& event) { handle(event); });
-  TRY(first.poller().add(monitor_.fd(), os::Poller::Interest::kRead, kTokenLink));
-  return first.poller().add(signals_.fd(), os::Poller::Interest::kRead, kTokenSignals);
+  return first.poller().add(monitor_.fd(), os::Poller::Interest::kRead, kTokenLink);
+}
+
+Result<> Tunnel::watch_signals() {
+  signals_ = TRY(os::SignalFd::open({SIGTERM, SIGINT, SIGUSR1}));
+  return workers_[0]->poller().add(signals_->fd(), os::Poller::Interest::kRead, kTokenSignals);
+}
+
+Result<> Tunnel::serve_uapi(const std::string& folder) {
+  uapi_ = std::make_unique<UapiServer>(
+      TRY(UapiServer::open(folder, interface_, workers_[0]->poller(), kTokenUapi,
+                           [this](std::string_view request) { return answer(request); })));
+  return {};
 }
 
 Result<> Tunnel::run() {
   for (std::size_t i = 1; i < workers_.size(); ++i) {
-    threads_.emplace_back([this, worker = workers_[i].get()] {
+    auto thread = os::start_thread([this, worker = workers_[i].get()] {
       if (const auto result = worker->run(); !result)
         log_.error("a worker ended", {{"reason", result.error().message}});
       workers_[0]->order({.kind = Order::Kind::kStop});
     });
+    if (!thread) {
+      stop();
+      return std::move(thread).error().while_doing("run " + std::to_string(workers_.size()) +
+                                                   " workers");
+    }
+    threads_.push_back(*std::move(thread));
   }
   return workers_[0]->run();
+}
+
+void Tunnel::stop() {
+  order_all(Order::Kind::kStop);
 }
 
 // -------------------------------------------------------------------- what operates the interface
@@ -120,19 +144,59 @@ Result<> Tunnel::run() {
 void Tunnel::handle(const os::Poller::Event& event) {
   if (event.token == kTokenLink) return handle_link();
   if (event.token == kTokenSignals) return handle_signals();
-  if (uapi_ && uapi_->owns(event.token)) uapi_->handle(event);
+  if (uapi_ && uapi_->owns(event.token)) handle_uapi(event);
+}
+
+void Tunnel::handle_uapi(const os::Poller::Event& event) {
+  uapi_->handle(event);
+  if (!uapi_->is_removed()) return;
+  log_.info("the configuration socket was removed", {{"interface", interface_}});
+  stop();
 }
 
 void Tunnel::handle_link() {
   const auto news = monitor_.news();
   if (!news) return log_.error("lost sight of the interface", {{"reason", news.error().message}});
-  if (news->is_gone) {
-    log_.info("the interface was deleted", {{"interface", interface()}});
-    return order_all(Order::Kind::kStop);
+  if (news->is_gone && !tun_.exists()) {
+    log_.info("the interface was deleted", {{"interface", interface_}});
+    return stop();
   }
-  if (news->mtu_changed) take_mtu(news->now.mtu);
-  if (news->went_down) stop_link();
-  if (news->went_up && news->now.is_up) start_link();
+  const os::MutexLock lock(mutex_);
+  take_news(*news);
+  if (news->is_gone) follow_interface();
+}
+
+void Tunnel::take_news(const netlink::LinkNews& news) {
+  if (news.mtu_changed) take_mtu(news.now.mtu);
+  if (news.went_down) link_is_down();
+  if (!news.went_up || !news.now.is_up) return;
+  if (const auto up = link_is_up(); !up) {
+    log_.error("the link is up, but no packets can be sent", {{"reason", up.error().message}});
+  }
+}
+
+// The sockets stay in the namespace that they were opened in, and the configuration socket where it
+// is: that is what one moves an interface for. The kernel took the link down for the move.
+void Tunnel::follow_interface() {
+  os::Poller& poller = workers_[0]->poller();
+  static_cast<void>(poller.remove(monitor_.fd()));
+  const auto follow = [&]() -> Result<> {
+    TRY(tun_.follow());
+    monitor_ = TRY(tun_.monitor());
+    return poller.add(monitor_.fd(), os::Poller::Interest::kRead, kTokenLink);
+  };
+  netlink::LinkNews news;
+  if (const auto followed = follow()) {
+    log_.info("the interface was moved to another network namespace", {{"interface", interface_}});
+    news.now = monitor_.link();
+    news.mtu_changed = true;
+  } else {
+    log_.warning("the interface was moved out of sight; it counts as up from now on",
+                 {{"interface", interface_}, {"reason", followed.error().message}});
+    news.now.is_up = true;
+  }
+  news.went_up = news.now.is_up;
+  take_news(news);
 }
 
 void Tunnel::take_mtu(std::uint32_t mtu) {
@@ -142,20 +206,15 @@ void Tunnel::take_mtu(std::uint32_t mtu) {
 
 // The sockets stay open while the link is down: going down and up again cannot lose the port, and
 // the device answers nobody meanwhile.
-void Tunnel::start_link() {
+Result<> Tunnel::link_is_up() {
   is_up_ = true;
-  if (bound_port_ == 0) {
-    if (const auto opened = open_ports(port_, fwmark_); !opened) {
-      log_.error("the link is up, but no packets can be sent",
-                 {{"reason", opened.error().message}});
-      return;
-    }
-  }
+  if (bound_port_ == 0) TRY(open_ports(port_, fwmark_));
   const os::MutexLock lock(shared_.mutex);
   shared_.device.start(clock_.now());
+  return {};
 }
 
-void Tunnel::stop_link() {
+void Tunnel::link_is_down() {
   is_up_ = false;
   {
     const os::MutexLock lock(shared_.mutex);
@@ -165,11 +224,11 @@ void Tunnel::stop_link() {
 }
 
 void Tunnel::handle_signals() {
-  while (const auto signal = signals_.read()) {
+  while (const auto signal = signals_->read()) {
     if (signal->number == SIGUSR1) {
       log_counters();
     } else {
-      order_all(Order::Kind::kStop);
+      stop();
     }
   }
 }
@@ -189,16 +248,127 @@ Result<> Tunnel::open_ports(std::uint16_t port, std::uint32_t fwmark) {
     if (pairs[0]->v6) sibling->v6 = TRY(pairs[0]->v6->open_sibling());
     pairs.push_back(std::move(sibling));
   }
+  side_door_ = TRY(udp::SideDoor::open(*pairs[0]));
   bound_port_ = pairs[0]->port();
   for (std::size_t i = 0; i < workers_.size(); ++i)
     workers_[i]->order({.kind = Order::Kind::kPorts, .ports = std::move(pairs[i])});
   return {};
 }
 
+// --------------------------------------------------------------------------- calls of any thread
+
+Result<> Tunnel::start_link() {
+  const os::MutexLock lock(mutex_);
+  TRY(link_is_up());
+  TRY(tun_.set_up());
+  workers_[0]->order({.kind = Order::Kind::kLook});
+  return {};
+}
+
+Result<> Tunnel::stop_link() {
+  const os::MutexLock lock(mutex_);
+  link_is_down();
+  return tun_.set_up(false);
+}
+
+std::uint16_t Tunnel::port() const {
+  const os::MutexLock lock(mutex_);
+  return bound_port_;
+}
+
+Result<> Tunnel::rebind() {
+  const os::MutexLock lock(mutex_);
+  if (is_up_ && bound_port_ == 0) TRY(link_is_up());
+  const os::MutexLock device_lock(shared_.mutex);
+  forget_sources();
+  return {};
+}
+
+void Tunnel::forget_sources() {
+  std::vector<wg::PeerId> peers;
+  shared_.device.for_each_peer([&peers](wg::PeerId peer) { peers.push_back(peer); });
+  for (const wg::PeerId peer : peers)
+    shared_.device.forget_source(peer);
+}
+
+void Tunnel::set_private_key(const wg::PrivateKey& key) {
+  {
+    const os::MutexLock lock(shared_.mutex);
+    shared_.device.set_private_key(key.clone(), clock_.now());
+  }
+  workers_[0]->order({.kind = Order::Kind::kLook});
+}
+
+Result<> Tunnel::configure_peers(std::span<const PeerChange> changes) {
+  const MonoTime now = clock_.now();
+  Result<> outcome;
+  {
+    const os::MutexLock lock(shared_.mutex);
+    for (const PeerChange& change : changes)
+      if (outcome) outcome = change_peer(change, now);
+  }
+  workers_[0]->order({.kind = Order::Kind::kLook});
+  return outcome;
+}
+
+// Roaming first: an endpoint that is set is not to be moved by what comes in between.
+Result<> Tunnel::change_peer(const PeerChange& change, MonoTime now) {
+  wg::Device& device = shared_.device;
+  if (change.is_removed) {
+    if (const auto id = device.find_peer(change.key)) device.remove_peer(*id);
+    return {};
+  }
+  const auto id = device.add_peer(change.key, now);
+  if (!id) {
+    if (change.key == device.public_key())
+      return Error{ErrorKind::kInvalid, "add a peer: its key is our own"};
+    return Error{ErrorKind::kOverloaded, "add a peer: there are too many"};
+  }
+  if (change.is_roaming) device.set_roaming(*id, *change.is_roaming);
+  if (change.endpoint) device.set_endpoint(*id, *change.endpoint, now);
+  if (change.allowed_ips) {
+    device.allowed_ips().remove_peer(*id);
+    for (const IpPrefix& prefix : *change.allowed_ips)
+      device.allowed_ips().insert(prefix, *id);
+  }
+  if (change.persistent_keepalive)
+    device.set_persistent_keepalive(*id, *change.persistent_keepalive, now);
+  return {};
+}
+
+std::vector<wg::PeerInfo> Tunnel::peer_infos() const {
+  std::vector<wg::PeerId> peers;
+  std::vector<wg::PeerInfo> infos;
+  const os::MutexLock lock(shared_.mutex);
+  shared_.device.for_each_peer([&peers](wg::PeerId peer) { peers.push_back(peer); });
+  infos.reserve(peers.size());
+  for (const wg::PeerId peer : peers)
+    infos.push_back(shared_.device.info(peer));
+  return infos;
+}
+
+std::optional<wg::PeerInfo> Tunnel::peer_info(const wg::PublicKey& key) const {
+  const os::MutexLock lock(shared_.mutex);
+  const auto id = shared_.device.find_peer(key);
+  if (!id) return std::nullopt;
+  return shared_.device.info(*id);
+}
+
+// What belongs together stays with one worker, and in order.
+bool Tunnel::inject(std::uint32_t number, ByteView train, std::size_t segment_size) {
+  return workers_[number % workers_.size()]->inject(number, train, segment_size);
+}
+
+Result<> Tunnel::send_aside(const Endpoint& to, const IpAddress& local, ByteView datagram) {
+  if (detour_number(to)) return Error{ErrorKind::kInvalid, "send: a detour has no address"};
+  const os::MutexLock lock(mutex_);
+  return side_door_.send(to, local, datagram);
+}
+
 // --------------------------------------------------------------------------------------- requests
 
 SecretText Tunnel::answer(std::string_view request) {
-  if (request == "counters=1\n\n") return SecretText(get_counters());
+  if (request == "counters=1\n\n") return SecretText(get_counters() + "errno=0\n\n");
   const auto operation = wg::uapi::operation_of(request);
   if (!operation) return errno_answer(wg::uapi::errno_of(operation.error().kind));
   if (*operation == wg::uapi::Operation::kGet) return get();
@@ -210,7 +380,8 @@ SecretText Tunnel::answer(std::string_view request) {
 
 SecretText Tunnel::get() {
   SecretText text;
-  const os::MutexLock lock(shared_.mutex);
+  const os::MutexLock lock(mutex_);
+  const os::MutexLock device_lock(shared_.mutex);
   wg::uapi::format_get(shared_.device, bound_port_ != 0 ? bound_port_ : port_, fwmark_,
                        [&text](std::string_view piece) { text.append(piece); });
   return text;
@@ -219,6 +390,7 @@ SecretText Tunnel::get() {
 // The port first, because it may be taken: then nothing has changed.
 Result<> Tunnel::set(std::string_view request) {
   const auto edit = TRY(wg::uapi::parse_set(request, os::interface_number));
+  const os::MutexLock lock(mutex_);
   const std::uint16_t port = edit.listen_port.value_or(port_);
   const std::uint32_t fwmark = edit.fwmark.value_or(fwmark_);
   // A port that the kernel chose for us may be asked for by its number.
@@ -235,16 +407,10 @@ Result<> Tunnel::set(std::string_view request) {
   const bool takes_other_ways = has_new_ports || fwmark != fwmark_;
   port_ = port;
   fwmark_ = fwmark;
-  const os::MutexLock lock(shared_.mutex);
-  wg::Device& device = shared_.device;
-  if (takes_other_ways) {
-    std::vector<wg::PeerId> peers;
-    device.for_each_peer([&peers](wg::PeerId peer) { peers.push_back(peer); });
-    for (const wg::PeerId peer : peers)
-      device.forget_source(peer);
-  }
-  if (is_up_) device.start(clock_.now());
-  return wg::uapi::apply(edit, device, clock_.now());
+  const os::MutexLock device_lock(shared_.mutex);
+  if (takes_other_ways) forget_sources();
+  if (is_up_) shared_.device.start(clock_.now());
+  return wg::uapi::apply(edit, shared_.device, clock_.now());
 }
 
 std::string Tunnel::get_counters() {
@@ -262,7 +428,8 @@ std::string Tunnel::get_counters() {
       "trains_received={}\npackets_opened={}\ntunnel_writes={}\n",
       workers_.size(), sum.turns, sum.tunnel_reads, sum.packets_sealed, sum.trains_sent,
       sum.trains_received, sum.packets_opened, sum.tunnel_writes);
-  text += fmt::format("congestion_marks={}\n", sum.congestion_marks);
+  text += fmt::format("congestion_marks={}\ntrains_detoured={}\ntrains_injected={}\nstrays={}\n",
+                      sum.congestion_marks, sum.trains_detoured, sum.trains_injected, sum.strays);
   for (std::size_t i = 0; i < sum.lost.size(); ++i)
     text += fmt::format("lost_{}={}\n", name_of(static_cast<Loss>(i)), sum.lost[i]);
   text += format_counters(ports) + format_counters(queues);
@@ -278,7 +445,7 @@ std::string Tunnel::get_counters() {
     const auto drop = static_cast<wg::Drop>(i);
     text += fmt::format("dropped_{}={}\n", name_of(drop), protocol.dropped(drop));
   }
-  return text + "errno=0\n\n";
+  return text;
 }
 
 // No warning, but who asks for it sees it whatever the level of the log.

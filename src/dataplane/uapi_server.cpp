@@ -42,8 +42,10 @@ Result<UapiServer> UapiServer::open(const std::string& folder, const std::string
   os::Fd listener = TRY(os::listen_unix(path, kSocketMode));
   os::Fd reserve = TRY(os::open_file("/dev/null", O_RDONLY));
   TRY(poller.add(listener, os::Poller::Interest::kRead, first_token));
-  return UapiServer(std::move(listener), std::move(reserve), std::move(path), poller, first_token,
+  UapiServer server(std::move(listener), std::move(reserve), std::move(path), poller, first_token,
                     std::move(handler));
+  server.watch();
+  return server;
 }
 
 UapiServer::UapiServer(os::Fd listener, os::Fd reserve, std::string path, os::Poller& poller,
@@ -59,11 +61,24 @@ UapiServer::~UapiServer() {
   if (!listener_.is_open()) return;
   for (Connection& connection : connections_)
     close(connection);
-  ::unlink(path_.c_str());
+  if (!watch_ || !watch_->is_gone()) ::unlink(path_.c_str());
+}
+
+void UapiServer::watch() {
+  auto watch = os::FileWatch::open(path_);
+  if (!watch) return;
+  const std::uint64_t token = first_token_ + kMaxConnections + 1;
+  if (poller_->add(watch->fd(), os::Poller::Interest::kRead, token)) watch_ = *std::move(watch);
+}
+
+void UapiServer::look_at_file() {
+  watch_->clear();
+  is_removed_ = watch_->is_gone();
 }
 
 void UapiServer::handle(const os::Poller::Event& event) {
   if (event.token == first_token_) return accept();
+  if (event.token == first_token_ + kMaxConnections + 1) return look_at_file();
   Connection& connection = connections_[event.token - first_token_ - 1];
   if (connection.fd.is_open()) serve(connection, event.token);
 }

@@ -9,11 +9,13 @@
 
 #include <array>
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/result.h"
 #include "base/secret_text.h"
+#include "os/file_watch.h"
 #include "os/poller.h"
 
 namespace sinew::dataplane {
@@ -25,8 +27,8 @@ class UapiServer {
   // One request, up to and including its empty line, to the answer that is written back.
   using Handler = std::function<SecretText(std::string_view request)>;
 
-  // The tokens first_token ... first_token + kMaxConnections are used in `poller`, which outlives
-  // this. kConflict when another process serves the interface.
+  // The tokens first_token ... first_token + kMaxConnections + 1 are used in `poller`, which
+  // outlives this. kConflict when another process serves the interface.
   static Result<UapiServer> open(const std::string& folder, const std::string& interface,
                                  os::Poller& poller, std::uint64_t first_token, Handler handler);
   UapiServer(UapiServer&&) noexcept = default;
@@ -35,9 +37,12 @@ class UapiServer {
   ~UapiServer();
 
   bool owns(std::uint64_t token) const {
-    return token >= first_token_ && token <= first_token_ + kMaxConnections;
+    return token >= first_token_ && token <= first_token_ + kMaxConnections + 1;
   }
   void handle(const os::Poller::Event& event);
+  // Somebody took the socket file away, which is how wg-quick(8) ends what serves an interface
+  // where interfaces cannot be deleted. Never on a machine that has no inotify left.
+  bool is_removed() const { return is_removed_; }
 
  private:
   struct Connection {
@@ -50,6 +55,8 @@ class UapiServer {
   UapiServer(os::Fd listener, os::Fd reserve, std::string path, os::Poller& poller,
              std::uint64_t first_token, Handler handler);
 
+  void watch();
+  void look_at_file();
   void accept();
   void make_way();
   void serve(Connection& connection, std::uint64_t token);
@@ -65,6 +72,8 @@ class UapiServer {
   os::Poller* poller_;
   std::uint64_t first_token_;
   Handler handler_;
+  std::optional<os::FileWatch> watch_;
+  bool is_removed_ = false;
   std::array<Connection, kMaxConnections> connections_;
 };
 

@@ -142,4 +142,20 @@ TEST_CASE("a folder that others may write to is refused") {
   CHECK_FALSE(open());
 }
 
+TEST_CASE("a socket file that is taken away is noticed, and one in its place is left alone") {
+  std::optional<Bench> bench(std::in_place);
+  const std::string path = bench->folder.path() + "/wireguard/wg0.sock";
+  bench->serve();
+  CHECK_FALSE(bench->server.is_removed());
+  REQUIRE(::unlink(path.c_str()) == 0);
+  bench->serve();
+  CHECK(bench->server.is_removed());
+
+  const os::Fd other = os::listen_unix(path, 0600).value();
+  {
+    const UapiServer gone = std::move(bench->server);
+  }
+  CHECK(::access(path.c_str(), F_OK) == 0);
+}
+
 }  // namespace sinew::dataplane

@@ -4,27 +4,41 @@
 #include <utility>
 
 namespace sinew::dataplane {
+namespace {
+
+std::optional<Notices> make_notices(Companion* companion) {
+  if (companion == nullptr) return std::nullopt;
+  return Notices(*companion);
+}
+
+}  // namespace
 
 Result<std::unique_ptr<Worker>> Worker::open(const Surroundings& surroundings, unsigned queue) {
   os::Poller poller = TRY(os::Poller::create());
   os::EventFd wake = TRY(os::EventFd::create());
+  std::unique_ptr<Inlet> inlet;
+  if (surroundings.companion != nullptr) inlet = TRY(Inlet::open());
   std::unique_ptr<Worker> worker(
-      new Worker(surroundings, queue, std::move(poller), std::move(wake)));
+      new Worker(surroundings, queue, std::move(poller), std::move(wake), std::move(inlet)));
   TRY(worker->watch());
   return worker;
 }
 
 Worker::Worker(const Surroundings& surroundings, unsigned queue, os::Poller poller,
-               os::EventFd wake)
+               os::EventFd wake, std::unique_ptr<Inlet> inlet)
     : around_(surroundings),
       queue_(queue),
       poller_(std::move(poller)),
       orders_(std::move(wake), kMaxOrders),
-      receiver_(*surroundings.tunnel, queue, counters_, surroundings.seed),
-      sender_(*surroundings.tunnel, queue, counters_) {}
+      inlet_(std::move(inlet)),
+      notices_(make_notices(surroundings.companion)),
+      receiver_(*surroundings.tunnel, queue, counters_, notices_ ? &*notices_ : nullptr,
+                surroundings.seed),
+      sender_(*surroundings.tunnel, queue, counters_, notices_ ? &*notices_ : nullptr) {}
 
 Result<> Worker::watch() {
   TRY(poller_.add(orders_.fd(), os::Poller::Interest::kRead, kTokenOrders));
+  if (inlet_) TRY(poller_.add(inlet_->fd(), os::Poller::Interest::kRead, kTokenInlet));
   watches_tunnel_ = true;
   return poller_.add(around_.tunnel->queue(queue_), os::Poller::Interest::kRead, kTokenTunnel);
 }
@@ -53,6 +67,7 @@ void Worker::turn(std::span<const os::Poller::Event> events) {
       receiver_.turn(*ports_->v4, *around_.shared, now_, wall);
     if (event.token == kTokenV6 && ports_ && ports_->v6)
       receiver_.turn(*ports_->v6, *around_.shared, now_, wall);
+    if (event.token == kTokenInlet) receiver_.turn(*inlet_, *around_.shared, now_, wall);
     if (event.token == kTokenOrders) carry_out_orders();
     if (event.token < kFirstForeignToken || !handle_foreign_) continue;
     handle_foreign_(event);
@@ -61,6 +76,7 @@ void Worker::turn(std::span<const os::Poller::Event> events) {
   collect_events();
   const bool is_there = sender_.turn(*around_.shared, now_);
   settle();
+  if (notices_) notices_->tell();
   watch_writability();
   if (!is_there || receiver_.is_tunnel_gone()) is_stopping_ = true;
 }
@@ -74,6 +90,7 @@ void Worker::carry_out_orders() {
       case Order::Kind::kPorts: take_ports(std::move(order.ports)); break;
       case Order::Kind::kDown: sender_.drop_waiting(); break;
       case Order::Kind::kMtu: sender_.set_mtu(order.number); break;
+      case Order::Kind::kLook: break;
       case Order::Kind::kStop: is_stopping_ = true; break;
       case Order::Kind::kFwmark:
         if (!ports_) break;
@@ -135,8 +152,10 @@ void Worker::settle() {
       device.expire(now_, around_.clock->wall_now());
       sender_.drop_staged_of_strangers(device);
     }
-    while (auto transmit = device.next_transmit())
+    while (auto transmit = device.next_transmit()) {
       transmits_.push_back(*transmit);
+      if (notices_ && transmit->peer) notices_->note_wanted(device, *transmit->peer, now_);
+    }
     deadline_ = device.deadline();
     published_ = count();
   }

@@ -11,18 +11,21 @@
 // kernel spreads flows over the tunnel's queues and senders over the sockets, so that a flow stays
 // with one worker and in order; what they share is SharedDevice.
 //
-// open() and order() belong to any thread, all else to the thread in run().
+// open(), order() and inject() belong to any thread, all else to the thread in run().
 #pragma once
 
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/result.h"
 #include "dataplane/counters.h"
+#include "dataplane/inlet.h"
+#include "dataplane/notices.h"
 #include "dataplane/receiver.h"
 #include "dataplane/sender.h"
 #include "dataplane/shared_device.h"
@@ -35,7 +38,8 @@ namespace sinew::dataplane {
 
 // What a worker is told from outside its thread.
 struct Order {
-  enum class Kind : std::uint8_t { kEvent, kPorts, kDown, kMtu, kFwmark, kStop };
+  // kLook: the device was changed elsewhere, and may have work.
+  enum class Kind : std::uint8_t { kEvent, kPorts, kDown, kMtu, kFwmark, kLook, kStop };
   Kind kind = Kind::kEvent;
   wg::Event event = {};
   std::unique_ptr<udp::UdpPair> ports = nullptr;
@@ -57,7 +61,8 @@ class Worker {
     tun::Tun* tunnel;
     const Clock* clock;
     Log log;
-    std::uint64_t seed;  // unpredictable
+    Companion* companion;  // none: no detours
+    std::uint64_t seed;    // unpredictable
   };
 
   static Result<std::unique_ptr<Worker>> open(const Surroundings& surroundings, unsigned queue);
@@ -73,6 +78,11 @@ class Worker {
   // for kStop, which is a flag as well.
   void order(Order order);
 
+  // With a Companion. False when there is no room.
+  bool inject(std::uint32_t number, ByteView train, std::size_t segment_size) {
+    return inlet_->post(number, train, segment_size);
+  }
+
   // Until told to stop, or until the tunnel was deleted.
   Result<> run();
 
@@ -85,9 +95,10 @@ class Worker {
   Published published_counters();
 
  private:
-  enum Token : std::uint64_t { kTokenTunnel, kTokenV4, kTokenV6, kTokenOrders };
+  enum Token : std::uint64_t { kTokenTunnel, kTokenV4, kTokenV6, kTokenOrders, kTokenInlet };
 
-  Worker(const Surroundings& surroundings, unsigned queue, os::Poller poller, os::EventFd wake);
+  Worker(const Surroundings& surroundings, unsigned queue, os::Poller poller, os::EventFd wake,
+         std::unique_ptr<Inlet> inlet);
   Result<> watch();
 
   void turn(std::span<const os::Poller::Event> events);
@@ -106,8 +117,10 @@ class Worker {
   os::Poller poller_;
   os::Mailbox<Order> orders_;
   Counters counters_;
-  udp::Counters past_ports_;  // of sockets that are closed
-  Published published_;       // guarded by shared->mutex
+  udp::Counters past_ports_;      // of sockets that are closed
+  Published published_;           // guarded by shared->mutex
+  std::unique_ptr<Inlet> inlet_;  // both with a Companion alone
+  std::optional<Notices> notices_;
   Receiver receiver_;
   Sender sender_;
   std::unique_ptr<udp::UdpPair> ports_;

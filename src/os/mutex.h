@@ -1,11 +1,14 @@
 // A mutex that clang checks: reading a GUARDED_BY member without holding its mutex does not
-// compile. The program has three of them, in Mailbox, in FdLogSink and in dataplane::SharedDevice;
-// everything else belongs to one thread.
+// compile. The program has few of them: in Mailbox, in FdLogSink, and three in dataplane
+// (SharedDevice, Inlet, Tunnel); everything else belongs to one thread.
 #pragma once
 
 #include <mutex>
 
 #define SINEW_GUARDED_BY(mutex) __attribute__((guarded_by(mutex)))
+
+// Of a function that is called with the mutex held.
+#define SINEW_REQUIRES(mutex) __attribute__((requires_capability(mutex)))
 
 namespace sinew::os {
 

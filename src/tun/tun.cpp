@@ -15,6 +15,7 @@
 #include "base/verify.h"
 #include "os/error.h"
 #include "os/netif.h"
+#include "os/network_namespace.h"
 
 namespace sinew::tun {
 namespace {
@@ -26,6 +27,8 @@ constexpr const char* kDevice = "/dev/net/tun";
 // Linux 6.2; the headers of Debian 12 are older.
 constexpr unsigned kOffloadUso4 = 0x20;
 constexpr unsigned kOffloadUso6 = 0x40;
+// Linux 5.2: the network namespace that an interface is in.
+constexpr unsigned long kGetNamespace = _IO('T', 227);
 
 Result<os::Fd> open_device() {
   os::Fd fd(os::retry_interrupted([] { return ::open(kDevice, O_RDWR | O_NONBLOCK | O_CLOEXEC); }));
@@ -112,7 +115,7 @@ Result<Tun> Tun::open(std::string_view name, const Options& options) {
   if (has_vnet_header) flags |= IFF_VNET_HDR;
   if (options.queues > 1) flags |= IFF_MULTI_QUEUE;
 
-  Tun tun(std::string(name), TRY(Rtnetlink::open()));
+  Tun tun(std::string(name), TRY(netlink::Rtnetlink::open()));
   tun.has_vnet_header_ = has_vnet_header;
   // The first makes the interface and must not join one that somebody left behind.
   TRY(tun.attach(std::move(first), flags | IFF_TUN_EXCL));
@@ -146,6 +149,44 @@ Result<> Tun::set_up_vnet_header() {
   }
   offloads_ = enable_offloads(queue);
   return {};
+}
+
+bool Tun::exists() const {
+  ifreq request{};
+  return ::ioctl(queues_.front().fd.get(), TUNGETIFF, &request) == 0;
+}
+
+Result<> Tun::follow() {
+  os::Fd there(::ioctl(queues_.front().fd.get(), kGetNamespace));
+  if (!there.is_open()) return os::system_error("find interface " + name_);
+  TRY(os::in_network_namespace(there, [this] { return look_around(); }));
+  namespace_ = std::move(there);
+  return {};
+}
+
+// Its name and number may be others there.
+Result<> Tun::look_around() {
+  ifreq request{};
+  if (::ioctl(queues_.front().fd.get(), TUNGETIFF, &request) != 0) {
+    return os::system_error("look for interface " + name_);
+  }
+  const std::string name(request.ifr_name, ::strnlen(request.ifr_name, kNameBytes));
+  const auto index = os::interface_number(name);
+  if (!index) return Error{ErrorKind::kNotFound, "interface " + name + " vanished"};
+  rtnetlink_ = TRY(netlink::Rtnetlink::open());
+  name_ = name;
+  index_ = *index;
+  return {};
+}
+
+Result<netlink::LinkMonitor> Tun::monitor() {
+  if (!namespace_.is_open()) return netlink::LinkMonitor::open(index_);
+  std::optional<netlink::LinkMonitor> monitor;
+  TRY(os::in_network_namespace(namespace_, [&]() -> Result<> {
+    monitor = TRY(netlink::LinkMonitor::open(index_));
+    return {};
+  }));
+  return *std::move(monitor);
 }
 
 Result<> Tun::set_active(unsigned queue, bool active) {
@@ -207,7 +248,7 @@ WriteOutcome Tun::refuse(Counters& counters, int error) {
 }
 
 Result<std::uint32_t> Tun::mtu() {
-  const Link now = TRY(link());
+  const netlink::Link now = TRY(link());
   return now.mtu;
 }
 

@@ -24,8 +24,9 @@
 #include "base/bytes.h"
 #include "base/ip.h"
 #include "base/result.h"
+#include "netlink/link_monitor.h"
+#include "netlink/rtnetlink.h"
 #include "os/fd.h"
-#include "tun/rtnetlink.h"
 
 namespace sinew::tun {
 
@@ -91,6 +92,12 @@ class Tun {
   unsigned queue_count() const { return static_cast<unsigned>(queues_.size()); }
   const os::Fd& queue(unsigned queue) const { return queues_[queue].fd; }
   const Counters& counters(unsigned queue) const { return queues_[queue].counters; }
+  // Whether the interface is there still, in this network namespace or in another.
+  bool exists() const;
+  // After it was moved to another network namespace: from now on calls about the interface work
+  // there. kDenied without CAP_SYS_ADMIN, kUnsupported on kernels before 5.2; nothing has changed
+  // then, and packets flow all the same.
+  Result<> follow();
   // A queue that is not active gets no packets and takes none. Only with several queues.
   Result<> set_active(unsigned queue, bool active);
 
@@ -102,20 +109,22 @@ class Tun {
   // without it.
   WriteOutcome write(unsigned queue, ByteView vnet_header, std::span<const ByteView> parts);
 
-  Result<Link> link() { return rtnetlink_.link(index_); }
+  Result<netlink::Link> link() { return rtnetlink_.link(index_); }
   Result<std::uint32_t> mtu();
   Result<> set_mtu(std::uint32_t mtu) { return change({.mtu = mtu}); }
   Result<> set_up(bool up = true) { return change({.up = up}); }
   // In packets or super-packets; 500 by default in the kernel.
   Result<> set_transmit_queue(std::uint32_t packets) { return change({.transmit_queue = packets}); }
-  Result<> change(const LinkSettings& settings) { return rtnetlink_.change_link(index_, settings); }
+  Result<> change(const netlink::LinkSettings& settings) {
+    return rtnetlink_.change_link(index_, settings);
+  }
   // The address is ours and the rest of the prefix is behind the interface. No error if it is there
   // already.
   Result<> add_address(const IpAddress& address, unsigned prefix_length) {
     return rtnetlink_.add_address(index_, address, prefix_length);
   }
-  // To hear of what others change.
-  Result<LinkMonitor> monitor() { return LinkMonitor::open(index_); }
+  // To hear of what others change, in the namespace that the interface is in.
+  Result<netlink::LinkMonitor> monitor();
 
  private:
   struct Queue {
@@ -124,10 +133,11 @@ class Tun {
     bool is_active = true;
   };
 
+  Result<> look_around();
   Result<> attach(os::Fd device, unsigned flags);
   Result<> set_up_vnet_header();
   static WriteOutcome refuse(Counters& counters, int error);
-  Tun(std::string name, Rtnetlink rtnetlink)
+  Tun(std::string name, netlink::Rtnetlink rtnetlink)
       : name_(std::move(name)), rtnetlink_(std::move(rtnetlink)) {}
 
   std::string name_;
@@ -135,7 +145,8 @@ class Tun {
   bool has_vnet_header_ = false;
   Offloads offloads_;
   std::vector<Queue> queues_;
-  Rtnetlink rtnetlink_;
+  netlink::Rtnetlink rtnetlink_;
+  os::Fd namespace_;  // it was moved to; none: that of the thread that opened
 };
 
 }  // namespace sinew::tun

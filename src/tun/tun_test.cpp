@@ -55,22 +55,3 @@ TEST_CASE("a missing capability and a taken name are told apart") {
   CHECK(refused(EBUSY).kind == ErrorKind::kConflict);
   CHECK(refused(EBUSY).message.find("already") != std::string::npos);
 }
-
-TEST_CASE("rtnetlink tells of the loopback interface, and of none that is not there") {
-  auto rtnetlink = Rtnetlink::open();
-  REQUIRE(rtnetlink.has_value());
-  const auto loopback = rtnetlink->link(1);
-  REQUIRE(loopback.has_value());
-  CHECK(loopback->name == "lo");
-  CHECK(loopback->index == 1);
-  CHECK(loopback->mtu > 0);
-  const auto none = rtnetlink->link(0x7ffffff0);
-  REQUIRE_FALSE(none.has_value());
-  CHECK(none.error().kind == ErrorKind::kNotFound);
-  CHECK(LinkMonitor::open(0x7ffffff0).error().kind == ErrorKind::kNotFound);
-  const auto too_long = rtnetlink->add_address(1, IpAddress::v4(10, 0, 0, 1), 33);
-  REQUIRE_FALSE(too_long.has_value());
-  CHECK(too_long.error().kind == ErrorKind::kInvalid);
-  // The answers to a refused question do not disturb the next one.
-  CHECK(rtnetlink->link(1).has_value());
-}

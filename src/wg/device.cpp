@@ -215,6 +215,10 @@ void Device::forget_source(PeerId id) {
   peer->path->interface = 0;
 }
 
+void Device::set_roaming(PeerId id, bool is_roaming) {
+  existing(id).is_roaming = is_roaming;
+}
+
 void Device::set_persistent_keepalive(PeerId id, Duration interval, MonoTime now) {
   now = steady(now);
   Peer& peer = existing(id);
@@ -236,6 +240,12 @@ PeerInfo Device::info(PeerId id) const {
   info.tx_bytes = peer.tx_bytes;
   info.persistent_keepalive = peer.persistent_keepalive;
   return info;
+}
+
+std::optional<PublicKey> Device::key_of(PeerId id) const {
+  const Peer* const peer = peer_of(id);
+  if (peer == nullptr) return std::nullopt;
+  return peer->key;
 }
 
 // --- up and down

@@ -70,6 +70,7 @@ struct Peer;
 // keepalive.
 struct Transmit {
   Path to;
+  std::optional<PeerId> peer;  // whose handshake it begins
   std::array<std::uint8_t, kMaxHandshakeSize> buffer{};
   std::uint8_t size = 0;
   std::uint8_t ds = 0;  // the DS field of the outer IP header
@@ -155,14 +156,19 @@ class Device {
   // f(PeerId) in no special order; `f` adds and removes nobody.
   void for_each_peer(const std::function<void(PeerId)>& f) const;
 
-  // The peer exists, for these four.
+  // The peer exists, for these five.
   void set_preshared_key(PeerId id, const PresharedKey& key);
   void set_endpoint(PeerId id, const Endpoint& endpoint, MonoTime now);
   // The address of ours that packets to the peer left from is no longer there: the kernel chooses
   // another, until the peer is heard at one. Nothing if there is no such peer any more.
   void forget_source(PeerId id);
+  // Off: only set_endpoint() moves its endpoint, wherever its packets come from, for who chooses
+  // among several ways by himself. A response goes back the way that the initiation came.
+  void set_roaming(PeerId id, bool is_roaming);
   void set_persistent_keepalive(PeerId id, Duration interval, MonoTime now);
   PeerInfo info(PeerId id) const;
+  // Nothing if there is no such peer any more.
+  std::optional<PublicKey> key_of(PeerId id) const;
 
   AllowedIps& allowed_ips() { return allowed_ips_; }
   const AllowedIps& allowed_ips() const { return allowed_ips_; }
@@ -255,7 +261,7 @@ class Device {
   void send_initiation(Peer& peer, MonoTime now, WallTime wall);
   void send_keepalive(Peer& peer, MonoTime now);
   template <typename Message>
-  void send_message(Peer& peer, const Message& message, MonoTime now);
+  void send_message(Peer& peer, const Message& message, const Path& to, MonoTime now);
   bool has_room() const { return transmits_.size() < limits_.transmits; }
 
   Rng& rng_;

@@ -129,6 +129,7 @@ void Device::keep_fresh_when_receiving(Peer& peer, MonoTime now) {
 void Device::note_path(Peer& peer, const Path& from) {
   if (peer.path == from) return;
   const bool is_moved = !peer.path || peer.path->remote != from.remote;
+  if (is_moved && !peer.is_roaming) return;
   peer.path = from;
   if (is_moved) raise(peer, Event::Kind::kEndpointMoved);
 }

@@ -68,7 +68,7 @@ void Device::respond(Peer& peer, Responder& responder, const Path& from, MonoTim
   ++counters_.initiations_accepted;
   note_path(peer, from);
   adopt(peer, std::make_unique<Session>(*keys, peer.id, now), now);
-  send_message(peer, response, now);
+  send_message(peer, response, from, now);
   ++counters_.responses_sent;
   peer.timers.packet_received(now);
   peer.timers.response_sent(now);
@@ -240,16 +240,17 @@ void Device::send_initiation(Peer& peer, MonoTime now, WallTime wall) {
   }
   peer.last_sent = stamp;
   peer.bad_responses = 0;
-  send_message(peer, initiation, now);
+  send_message(peer, initiation, *peer.path, now);
+  transmits_.back().peer = peer.id;
   ++counters_.initiations_sent;
   const Duration jitter(rng_.below(static_cast<std::uint64_t>(kMaxJitter.count()) + 1));
   peer.timers.initiation_sent(now, jitter);
 }
 
 template <typename Message>
-void Device::send_message(Peer& peer, const Message& message, MonoTime now) {
+void Device::send_message(Peer& peer, const Message& message, const Path& to, MonoTime now) {
   Transmit& transmit = transmits_.emplace_back();
-  transmit.to = *peer.path;
+  transmit.to = to;
   transmit.size = Message::kSize;
   transmit.ds = kHandshakeDs;
   const auto bytes = std::span(transmit.buffer).template first<Message::kSize>();

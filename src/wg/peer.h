@@ -34,8 +34,9 @@ struct Peer {
   std::optional<crypto::SharedSecret>
       static_static;  // none: no key of ours, or theirs is of low order
   Duration persistent_keepalive{0};
+  bool is_roaming = true;  // follows authentic packets
 
-  // Where it is, as of the last authentic packet.
+  // Where it is, as of the last authentic packet, or as it was set.
   std::optional<Path> path;
 
   // The sessions of section 6.3. Packets go out under `current`. `previous` takes what was under

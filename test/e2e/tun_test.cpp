@@ -185,10 +185,12 @@ TEST_CASE("an interface is configured, from any namespace, and says what it is")
   must(tun.add_address(IpAddress::v4(10, 9, 0, 1), 24));
   must(tun.add_address(IpAddress::v4(10, 9, 0, 1), 24));
   must(tun.add_address(must(IpAddress::parse("fd09::1")), 64));
-  CHECK(
-      must(tun.link()) ==
-      tun::Link{
-          .index = tun.index(), .name = "tun0", .mtu = 1380, .transmit_queue = 321, .is_up = true});
+  CHECK(must(tun.link()) == netlink::Link{.index = tun.index(),
+                                          .name = "tun0",
+                                          .mtu = 1380,
+                                          .transmit_queue = 321,
+                                          .is_up = true,
+                                          .is_connected = true});
   const std::string shown = host.run({"ip", "-details", "addr", "show", "tun0"}).out;
   for (const char* part : {"mtu 1380", "qlen 321", "inet 10.9.0.1/24", "inet6 fd09::1/64",
                            "gso_max_size 61000", "gso_max_segs 45"}) {
@@ -254,7 +256,7 @@ TEST_CASE("news that did not fit the socket are asked for anew") {
     commands += "link set lo mtu " + std::to_string(2000 + i) + "\n";
   }
   host.ip(commands + "link set tun0 up\nlink set tun0 mtu 1300");
-  tun::LinkNews all;
+  netlink::LinkNews all;
   for (int i = 0; i < 20; ++i) {
     const auto news = must(monitor.news());
     all.went_up |= news.went_up;

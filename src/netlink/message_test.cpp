@@ -1,6 +1,8 @@
-#include "tun/rtnetlink_message.h"
+#include "netlink/message.h"
 
 #include <doctest/doctest.h>
+#include <linux/fib_rules.h>
+#include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
 
@@ -8,12 +10,12 @@
 #include <cstring>
 
 using namespace sinew;
-using namespace sinew::tun;
+using namespace sinew::netlink;
 
 namespace {
 
 Bytes change_request(const LinkSettings& settings) {
-  NetlinkRequest request = NetlinkRequest::change_link(7, settings);
+  Request request = Request::change_link(7, settings);
   const ByteView bytes = request.finish(42);
   return {bytes.begin(), bytes.end()};
 }
@@ -70,9 +72,22 @@ TEST_CASE("a request carries what is to change and nothing else") {
 TEST_CASE("every request fits its room") {
   const LinkSettings all = {
       .mtu = 1, .up = true, .transmit_queue = 2, .gso_max_bytes = 3, .gso_max_segments = 4};
-  CHECK(change_request(all).size() <= NetlinkRequest::kMaxBytes);
-  auto address = NetlinkRequest::add_address(1, IpAddress::any_v6(), 128);
-  CHECK(address.finish(1).size() <= NetlinkRequest::kMaxBytes);
+  CHECK(change_request(all).size() <= Request::kMaxBytes);
+  auto address = Request::add_address(1, IpAddress::any_v6(), 128);
+  CHECK(address.finish(1).size() <= Request::kMaxBytes);
+  auto route = Request::add_route({.destination = IpPrefix::of_host(IpAddress::any_v6()),
+                                   .gateway = IpAddress::any_v6(),
+                                   .interface = 1,
+                                   .table = 1000,
+                                   .metric = 1,
+                                   .source = IpAddress::any_v6()});
+  CHECK(route.finish(1).size() <= Request::kMaxBytes);
+  auto rule = Request::add_rule({.is_v6 = true,
+                                 .priority = 1,
+                                 .fwmark = 1,
+                                 .ignores_default = true,
+                                 .destination = IpPrefix::of_host(IpAddress::any_v6())});
+  CHECK(rule.finish(1).size() <= Request::kMaxBytes);
 }
 
 TEST_CASE("a message cut anywhere is no message") {
@@ -149,4 +164,98 @@ TEST_CASE("an error message carries a number or nothing") {
   CHECK_FALSE(parse(5).has_value());
   CHECK_FALSE(parse(INT32_MIN).has_value());
   CHECK_FALSE(parse_error(as_bytes("abc")).has_value());
+}
+
+TEST_CASE("an address that we add reads back as the one we meant") {
+  for (const auto& address : {IpAddress::v4(10, 9, 8, 7), *IpAddress::parse("fd00::7")}) {
+    auto request = Request::add_address(5, address, 24);
+    ByteView rest = request.finish(1);
+    const auto read = parse_address(next_message(rest)->payload);
+    REQUIRE(read.has_value());
+    CHECK(*read == Address{.interface = 5, .address = address, .prefix_length = 24});
+  }
+}
+
+TEST_CASE("a route that we add reads back as the one we meant") {
+  for (const Route& route : {Route{.destination = *IpPrefix::parse("10.0.0.0/8"), .interface = 3},
+                             Route{.destination = *IpPrefix::parse("0.0.0.0/0"),
+                                   .gateway = IpAddress::v4(192, 0, 2, 1),
+                                   .interface = 3,
+                                   .table = 51'820,
+                                   .metric = 7,
+                                   .source = IpAddress::v4(192, 0, 2, 9)},
+                             Route{.destination = *IpPrefix::parse("::/0"),
+                                   .gateway = *IpAddress::parse("2001:db8::1"),
+                                   .table = 100}}) {
+    auto request = Request::add_route(route);
+    ByteView rest = request.finish(1);
+    const auto read = parse_route(next_message(rest)->payload);
+    REQUIRE(read.has_value());
+    CHECK(*read == route);
+  }
+}
+
+TEST_CASE("descriptions of addresses and routes are bounds-safe at every length") {
+  auto address = Request::add_address(5, *IpAddress::parse("fd00::7"), 64);
+  ByteView rest = address.finish(1);
+  const ByteView whole_address = next_message(rest)->payload;
+  for (std::size_t size = 0; size < sizeof(ifaddrmsg); ++size)
+    CHECK_FALSE(parse_address(whole_address.first(size)).has_value());
+  CHECK_FALSE(parse_address(whole_address.first(whole_address.size() - 1)).has_value());
+
+  auto route = Request::add_route({.destination = *IpPrefix::parse("10.0.0.0/8")});
+  rest = route.finish(1);
+  const ByteView whole_route = next_message(rest)->payload;
+  for (std::size_t size = 0; size < sizeof(rtmsg); ++size)
+    CHECK_FALSE(parse_route(whole_route.first(size)).has_value());
+  CHECK_FALSE(parse_route(whole_route.first(whole_route.size() - 1)).has_value());
+}
+
+TEST_CASE("a prefix longer than its address is no address and no route") {
+  auto address = Request::add_address(5, IpAddress::v4(10, 0, 0, 1), 33);
+  ByteView rest = address.finish(1);
+  CHECK_FALSE(parse_address(next_message(rest)->payload).has_value());
+
+  rtmsg info{};
+  info.rtm_family = AF_INET;
+  info.rtm_type = RTN_UNICAST;
+  info.rtm_dst_len = 33;
+  Bytes bytes(sizeof info);
+  std::memcpy(bytes.data(), &info, sizeof info);
+  CHECK_FALSE(parse_route(bytes).has_value());
+}
+
+TEST_CASE("routes that lead nowhere are none") {
+  for (const int type : {RTN_LOCAL, RTN_BROADCAST, RTN_UNREACHABLE, RTN_BLACKHOLE}) {
+    rtmsg info{};
+    info.rtm_family = AF_INET6;
+    info.rtm_type = static_cast<std::uint8_t>(type);
+    Bytes bytes(sizeof info);
+    std::memcpy(bytes.data(), &info, sizeof info);
+    CHECK_FALSE(parse_route(bytes).has_value());
+  }
+}
+
+TEST_CASE("of a route with several ways out the first one counts") {
+  rtmsg info{};
+  info.rtm_family = AF_INET;
+  info.rtm_type = RTN_UNICAST;
+  info.rtm_table = RT_TABLE_MAIN;
+  Bytes bytes(sizeof info);
+  std::memcpy(bytes.data(), &info, sizeof info);
+  std::string hops;
+  for (const char last : {'\1', '\2'}) {
+    rtnexthop hop{};
+    hop.rtnh_len = sizeof hop + 8;
+    hop.rtnh_ifindex = 10 + last;
+    hops.append(reinterpret_cast<const char*>(&hop), sizeof hop);
+    const rtattr header{.rta_len = 8, .rta_type = RTA_GATEWAY};
+    hops.append(reinterpret_cast<const char*>(&header), sizeof header);
+    hops.append({static_cast<char>(192), 0, 2, last});
+  }
+  append_attribute(bytes, RTA_MULTIPATH, hops);
+  const auto route = parse_route(bytes);
+  REQUIRE(route.has_value());
+  CHECK(route->interface == 11);
+  CHECK(route->gateway == IpAddress::v4(192, 0, 2, 1));
 }
