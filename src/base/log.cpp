@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "base/text.h"
 #include "base/verify.h"
@@ -52,12 +51,6 @@ std::string in_quotes(std::string_view text) {
   return out + '"';
 }
 
-void append_json_string(std::string& out, std::string_view text) {
-  out += '"';
-  append_json_escaped(out, text);
-  out += '"';
-}
-
 }  // namespace
 
 std::string_view name_of(LogLevel level) {
@@ -93,10 +86,10 @@ void LogField::append_json(std::string& out) const {
   const auto append = [&out]<typename T>(const T& value) {
     if constexpr (std::same_as<T, std::string>) {
       append_json_string(out, value);
-    } else if constexpr (std::same_as<T, double>) {
-      out += std::isfinite(value) ? fmt::format("{}", value) : "null";
+    } else if constexpr (std::same_as<T, bool>) {
+      out += value ? "true" : "false";
     } else {
-      out += fmt::format("{}", value);
+      append_json_number(out, value);
     }
   };
   std::visit(append, value_);

@@ -67,7 +67,8 @@ class Context {
   };
   struct Settings;  // what connections go on to need
 
-  Context();
+  Context() = default;
+  static Result<Context> create(Settings settings);
 
   std::unique_ptr<ssl_ctx_st, Free> library_;
   std::shared_ptr<const Settings> settings_;

@@ -79,6 +79,7 @@ class Engine {
  private:
   struct State;
   explicit Engine(std::unique_ptr<State> state);
+  static Result<Engine> create(const Context& context);
 
   std::unique_ptr<State> state_;
 };

@@ -10,6 +10,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "aio/stream.h"
@@ -34,13 +35,16 @@ class Stream final : public aio::Stream {
   const Engine& engine() const { return engine_; }
 
  private:
-  aio::Task<Result<>> flush();
+  void open(ByteView wire);
+  std::size_t take_plaintext(ByteSpan out);
 
   std::unique_ptr<aio::Stream> below_;
   Engine engine_;
   Bytes wire_;       // room for what comes from below
   Bytes plaintext_;  // opened and not yet read, from `read_` on
   std::size_t read_ = 0;
+  std::optional<Error> failure_;
+  bool has_said_end_ = false;
   bool is_closed_ = false;
 };
 
