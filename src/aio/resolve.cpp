@@ -32,7 +32,7 @@ void ask(const std::shared_ptr<Question>& question, const std::string& host) {
   question->answered.raise();
 }
 
-Result<std::shared_ptr<Question>> begin(const std::string& host) {
+Result<std::shared_ptr<Question>> begin_question(const std::string& host) {
   if (Question::count >= kMaxQuestions)
     return Error{ErrorKind::kOverloaded, "find " + host + ": too many names at a time"};
   auto question = std::make_shared<Question>(TRY(os::EventFd::create()));
@@ -48,7 +48,7 @@ Result<std::shared_ptr<Question>> begin(const std::string& host) {
 
 Task<Result<std::vector<IpAddress>>> resolve(Runtime& runtime, std::string host) {
   if (const auto address = IpAddress::parse(host)) co_return std::vector{*address};
-  const Result<std::shared_ptr<Question>> question = begin(host);
+  const Result<std::shared_ptr<Question>> question = begin_question(host);
   if (!question) co_return question.error();
   Result<Readiness> readiness = Readiness::watch(runtime, (*question)->answered.fd());
   if (!readiness) co_return readiness.error();

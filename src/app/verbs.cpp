@@ -17,6 +17,14 @@ bool starts_with(Words words, Words prefix) {
 
 VerbTable VerbTable::of_program() {
   return VerbTable({
+      start_verb(),
+      stop_verb(),
+      status_verb(),
+      peers_verb(),
+      ping_verb(),
+      netcheck_verb(),
+      doctor_verb(),
+      config_verb(),
       version_verb(),
       help_verb(),
       completion_verb(),

@@ -14,7 +14,15 @@ namespace sinew::app {
 // Each is defined in verb_<name>.cpp.
 Verb complete_verb();
 Verb completion_verb();
+Verb config_verb();
+Verb doctor_verb();
 Verb help_verb();
+Verb netcheck_verb();
+Verb peers_verb();
+Verb ping_verb();
+Verb start_verb();
+Verb status_verb();
+Verb stop_verb();
 Verb version_verb();
 Verb wg_verb();
 

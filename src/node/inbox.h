@@ -6,8 +6,10 @@
 // thread drains.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <span>
 
 #include "base/bytes.h"
@@ -28,10 +30,10 @@ struct News {
     kStopped,   // the packet path has ended
   };
   Kind kind = Kind::kDatagram;
-  netmap::NodeKey peer;
-  Endpoint from;
-  DetourNumber detour;
-  Bytes train;  // datagrams of `segment` bytes behind one another, the last one maybe shorter
+  netmap::NodeKey peer = {};
+  Endpoint from = {};
+  DetourNumber detour = {};
+  Bytes train = {};  // datagrams of `segment` bytes behind one another, the last one maybe shorter
   std::size_t segment = 0;
 };
 

@@ -19,15 +19,17 @@ constexpr Duration kLongestWait = 1h;
 signal::Client::Config signal_config(const Mesh::Identity& identity,
                                      const crypto::X25519PrivateKey& disco,
                                      const Configuration& configuration) {
-  signal::Client::Config config{.key = identity.cluster.clone(),
-                                .node = identity.node.clone(),
-                                .disco = {disco.public_key()},
-                                .name = configuration.name};
-  if (configuration.vip && configuration.vip->is_v4()) config.wanted_v4 = configuration.vip;
-  if (configuration.vip && configuration.vip->is_v6()) config.wanted_v6 = configuration.vip;
-  config.is_wanted_required = configuration.vip.has_value();
-  config.is_sealed = configuration.settings.is_metadata_sealed;
-  return config;
+  const auto& vip = configuration.vip;
+  return {.key = identity.cluster.clone(),
+          .node = identity.node.clone(),
+          .disco = {disco.public_key()},
+          .name = configuration.name,
+          .wanted_v4 = vip && vip->is_v4() ? vip : std::nullopt,
+          .wanted_v6 = vip && vip->is_v6() ? vip : std::nullopt,
+          .is_wanted_required = vip.has_value(),
+          .replaces = false,
+          .is_sealed = configuration.settings.is_metadata_sealed,
+          .nucleus_key = std::nullopt};
 }
 
 }  // namespace
@@ -63,11 +65,12 @@ Mesh::Mesh(const Parts& parts, Identity identity, const Configuration& configura
       peers_(std::make_unique<Peers>(packets_, paths_, log_)),
       relays_(std::make_unique<RelayLinks>(
           runtime_, *parts.rng,
-          RelayLinks::Identity{.key = &identity_.node, .admission = &admission_}, packets_, *this,
+          RelayLinks::Identity{.key = &identity_.node, .admission = &admission_}, packets_,
+          static_cast<RelayListener&>(*this),
           log_)),
       nuclei_(std::make_unique<NucleusLinks>(runtime_, *parts.rng, configuration.nuclei, signal_,
-                                             packets_, *this, log_)),
-      sockets_(std::make_unique<SideSockets>(runtime_, *this)),
+                                             packets_, static_cast<NucleusLinks::Listener&>(*this), log_)),
+      sockets_(std::make_unique<SideSockets>(runtime_, static_cast<SideSockets::Listener&>(*this))),
       tasks_(runtime_) {}
 
 Mesh::~Mesh() = default;
@@ -109,6 +112,11 @@ void Mesh::set_settings(const Settings& settings) {
   reach_->set_settings(settings);
   take_relays();
   tell_reach(runtime_.clock().now());
+  wake();
+}
+
+void Mesh::check_network() {
+  reach_->survey(runtime_.clock().now());
   wake();
 }
 
@@ -183,7 +191,8 @@ void Mesh::network_changed() {
 void Mesh::tell_reach(MonoTime now) {
   std::vector<netmap::Candidate> candidates = reach_->candidates();
   if (const auto observed = signal_.observed()) {
-    const bool is_known = std::ranges::contains(candidates, *observed, &netmap::Candidate::endpoint);
+    const bool is_known = std::ranges::find(candidates, *observed, &netmap::Candidate::endpoint) !=
+                          candidates.end();
     if (!is_known && !observed->address.is_loopback())
       candidates.push_back({*observed, netmap::CandidateKind::kObserved});
   }

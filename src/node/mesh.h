@@ -76,6 +76,8 @@ class Mesh final : private RelayListener,
 
   // Everything that can be changed while it runs.
   void set_settings(const Settings& settings);
+  // Begins a survey of how this machine is connected.
+  void check_network();
 
   const Milestones& milestones() const { return milestones_; }
   // Notified when one of the milestones has changed.

@@ -253,7 +253,7 @@ aio::Task<> NucleusLinks::read_all(Link& link, aio::Stream& stream) {
       const std::size_t length = load_be<std::uint16_t>(received.data() + taken);
       if (received.size() - taken - kLengthBytes < length) break;
       const ByteView datagram(received.data() + taken + kLengthBytes, length);
-      group_.feed(datagram, {.stream = link.stream_number}, runtime_.clock().now());
+      group_.feed(datagram, {.endpoint = {}, .stream = link.stream_number}, runtime_.clock().now());
       taken += kLengthBytes + length;
     }
     received.erase(received.begin(), received.begin() + static_cast<std::ptrdiff_t>(taken));

@@ -219,7 +219,7 @@ std::vector<netmap::Candidate> Reach::candidates() const {
   std::vector<netmap::Candidate> all;
   const auto add = [&](const Endpoint& endpoint, netmap::CandidateKind kind) {
     if (endpoint.port == 0) return;
-    if (!std::ranges::contains(all, endpoint, &netmap::Candidate::endpoint))
+    if (std::ranges::find(all, endpoint, &netmap::Candidate::endpoint) == all.end())
       all.push_back({endpoint, kind});
   };
   if (mapped_) add(*mapped_, netmap::CandidateKind::kMapped);

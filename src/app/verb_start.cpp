@@ -1,0 +1,291 @@
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <utility>
+
+#include "app/node_client.h"
+#include "app/service.h"
+#include "app/verbs.h"
+#include "netmap/netmap.h"
+#include "node/state_folder.h"
+#include "os/clock.h"
+#include "os/daemon.h"
+#include "os/file.h"
+#include "os/log_sink.h"
+#include "os/machine.h"
+
+namespace sinew::app {
+namespace {
+
+constexpr Duration kPatience = 30s;
+constexpr std::size_t kMaxSecretFile = 4096;
+constexpr std::int64_t kMaxLogBytes = 8 << 20;
+
+// ----------------------------------------------------------------------------------- what was said
+
+Result<SecretBytes> read_secret_from(int fd) {
+  std::array<std::uint8_t, kMaxSecretFile> room;
+  std::size_t size = 0;
+  while (size < room.size()) {
+    const ssize_t some = ::read(fd, room.data() + size, room.size() - size);
+    if (some <= 0) break;
+    size += static_cast<std::size_t>(some);
+  }
+  auto secret = node::check_secret(as_text(ByteView(room).first(size)));
+  wipe(room);
+  return secret;
+}
+
+// From where it was given, else the one that was saved.
+Result<SecretBytes> find_secret(const Invocation& invocation, const node::StateFolder& folder) {
+  if (const auto file = invocation.value("secret-file")) {
+    const os::Fd fd = TRY(os::open_file(std::string(*file).c_str(), O_RDONLY));
+    return read_secret_from(fd.get());
+  }
+  if (const auto given = invocation.value("secret")) {
+    if (*given == "-") return read_secret_from(STDIN_FILENO);
+    invocation.console().note(
+        "A secret on the command line is seen by others on this machine; --secret-file or "
+        "SINEW_SECRET hides it.");
+    return node::check_secret(*given);
+  }
+  if (const char* environment = std::getenv("SINEW_SECRET"); environment != nullptr)
+    return node::check_secret(environment);
+  if (auto saved = TRY(folder.load_secret())) return *std::move(saved);
+  return Error{ErrorKind::kInvalid, "no secret was given"};
+}
+
+std::string default_name() {
+  std::array<char, 256> room{};
+  ::gethostname(room.data(), room.size() - 1);
+  std::string name(room.data());
+  name = name.substr(0, std::min(name.find('.'), netmap::kMaxNameBytes));
+  return name.empty() ? "node" : name;
+}
+
+Result<std::uint16_t> parse_port(std::string_view text) {
+  const auto number = parse_decimal(text, 65'535);
+  if (!number) return Error{ErrorKind::kInvalid, "not a port: " + std::string(text)};
+  return static_cast<std::uint16_t>(*number);
+}
+
+// What was saved, changed by what is said now.
+Result<node::Configuration> find_configuration(const Invocation& invocation,
+                                               const node::StateFolder& folder) {
+  auto saved = TRY(folder.load_configuration());
+  node::Configuration configuration = saved ? *std::move(saved) : node::Configuration();
+  if (const auto mode = invocation.value("mode")) configuration.mode = TRY(node::parse_mode(*mode));
+  if (const auto cluster = invocation.value("network-id")) {
+    TRY(signal::ClusterKey::check_name(*cluster));
+    configuration.cluster = *cluster;
+  }
+  if (invocation.has("nucleus")) {
+    configuration.nuclei.clear();
+    for (const std::string& nucleus : invocation.values("nucleus"))
+      configuration.nuclei.push_back(TRY(node::HostPort::parse(nucleus, node::kNucleusPort)));
+  }
+  if (const auto port = invocation.value("port")) configuration.port = TRY(parse_port(*port));
+  if (const auto vip = invocation.value("vip")) configuration.vip = TRY(IpAddress::parse(*vip));
+  if (const auto range = invocation.value("range"))
+    configuration.range = TRY(IpPrefix::parse(*range));
+  if (const auto interface = invocation.value("interface")) configuration.interface = *interface;
+  if (const auto name = invocation.value("name")) configuration.name = *name;
+  if (configuration.name.empty()) configuration.name = default_name();
+  if (configuration.name.size() > netmap::kMaxNameBytes)
+    return Error{ErrorKind::kInvalid, "the name is longer than 63 bytes"};
+  if (configuration.mode == node::Mode::kEdge && configuration.nuclei.empty())
+    return Error{ErrorKind::kInvalid, "an edge needs a nucleus"};
+  return configuration;
+}
+
+Failure explain_plan(Error error) {
+  if (error.message == "an edge needs a nucleus") {
+    return {.error = std::move(error),
+            .next_step = "Say where it is: --nucleus HOST:PORT; or be one: --mode dual."};
+  }
+  if (error.message == "no secret was given") {
+    return {.error = std::move(error),
+            .next_step = "Put the cluster's secret, at least 16 characters, into a file for "
+                         "--secret-file, or into SINEW_SECRET."};
+  }
+  return {.error = std::move(error)};
+}
+
+Failure explain_start(Error error) {
+  std::string next_step;
+  if (error.kind == ErrorKind::kTimeout) {
+    next_step =
+        "Check the address, that its UDP and TCP port is open, and that cluster name and secret "
+        "are the nucleus': it does not answer to wrong ones.";
+  } else if (error.kind == ErrorKind::kDenied) {
+    next_step = "Run it as root, or give it CAP_NET_ADMIN.";
+  } else if (error.kind == ErrorKind::kConflict) {
+    next_step = "'sinew status' shows a node that runs; 'sinew stop' ends it.";
+  }
+  return {.error = std::move(error), .next_step = std::move(next_step)};
+}
+
+// ---------------------------------------------------------------------------------------- running it
+
+// Somebody waits in the foreground until the daemon is connected.
+class DaemonWatcher final : public StartWatcher {
+ public:
+  explicit DaemonWatcher(os::Daemon& daemon) : daemon_(daemon) {}
+  void step(std::string_view text) override {
+    if (!is_ready_) daemon_.progress(text);
+  }
+  void ready() override {
+    is_ready_ = true;
+    daemon_.ready();
+  }
+  Duration patience() const override { return kPatience; }
+  bool is_ready() const { return is_ready_; }
+
+ private:
+  os::Daemon& daemon_;
+  bool is_ready_ = false;
+};
+
+// A service manager starts it and wants it to go on trying.
+class ForegroundWatcher final : public StartWatcher {
+ public:
+  explicit ForegroundWatcher(const Log& log) : log_(log) {}
+  void step(std::string_view text) override { log_.info("start", {{"step", text}}); }
+  void ready() override { log_.info("ready"); }
+  Duration patience() const override { return {}; }
+
+ private:
+  Log log_;
+};
+
+LogLevel level_of(const Invocation& invocation) {
+  const std::string_view name = invocation.value("log-level").value_or("info");
+  if (name == "debug") return LogLevel::kDebug;
+  if (name == "warning") return LogLevel::kWarning;
+  return name == "error" ? LogLevel::kError : LogLevel::kInfo;
+}
+
+Outcome run_in_foreground(const Invocation& invocation, ServicePlan plan) {
+  const os::SystemClock clock;
+  os::Fd target(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0));
+  const os::LogFormat format = os::log_format_for(target);
+  os::FdLogSink sink(std::move(target), format);
+  const Log log(sink, clock, level_of(invocation), "node");
+  ForegroundWatcher watcher(log);
+  if (auto ran = run_service(std::move(plan), watcher, log); !ran)
+    return explain_start(std::move(ran).error());
+  return Answer{};
+}
+
+Result<os::Fd> open_log(const node::StateFolder& folder) {
+  const std::string path = folder.log_file();
+  os::Fd file = TRY(os::open_file(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600));
+  if (::lseek(file.get(), 0, SEEK_END) < kMaxLogBytes) return file;
+  if (::rename(path.c_str(), (path + ".1").c_str()) != 0) return file;
+  return os::open_file(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600);
+}
+
+Outcome run_in_background(const Invocation& invocation, ServicePlan plan,
+                          const node::StateFolder& folder) {
+  auto background = os::detach([&](std::string_view step) {
+    invocation.console().note("  " + std::string(step));
+  });
+  if (!background) return explain_start(std::move(background).error());
+  if (!background->has_value()) return Answer{};
+  os::Daemon& daemon = **background;
+  DaemonWatcher watcher(daemon);
+  auto target = open_log(folder);
+  if (!target) {
+    daemon.failed(target.error());
+    return Answer{};
+  }
+  const os::SystemClock clock;
+  os::FdLogSink sink(*std::move(target), os::LogFormat::kJson);
+  const Log log(sink, clock, level_of(invocation), "node");
+  if (const auto ran = run_service(std::move(plan), watcher, log); !ran) {
+    log.error("ended", {{"reason", ran.error().message}});
+    if (!watcher.is_ready()) daemon.failed(ran.error());
+  }
+  return Answer{};
+}
+
+Outcome run(const Invocation& invocation) {
+  auto folder = node::StateFolder::open(state_folder_of(invocation));
+  if (!folder) return explain_start(std::move(folder).error());
+  auto configuration = find_configuration(invocation, *folder);
+  if (!configuration) return explain_plan(std::move(configuration).error());
+  auto secret = find_secret(invocation, *folder);
+  if (!secret) return explain_plan(std::move(secret).error());
+  auto lock = folder->lock();
+  if (!lock) return explain_start(std::move(lock).error());
+  TRY(folder->save_configuration(*configuration));
+  TRY(folder->save_secret(*secret));
+  ServicePlan plan{.configuration = *std::move(configuration),
+                   .secret = *std::move(secret),
+                   .folder = &*folder};
+  if (invocation.has("foreground")) return run_in_foreground(invocation, std::move(plan));
+  return run_in_background(invocation, std::move(plan), *folder);
+}
+
+}  // namespace
+
+Verb start_verb() {
+  return {
+      .name = "start",
+      .summary = "Join a network, or found one",
+      .description =
+          "Makes this machine a member of a private network. An edge finds the others through a "
+          "nucleus, which is a machine that all can reach; --mode nucleus makes this machine one, "
+          "--mode dual both. All members of a cluster share its name and its secret. Returns when "
+          "the machine is connected, and otherwise says which step failed. What was said is kept "
+          "in the state folder, so that 'sinew start' alone starts it again.",
+      .options =
+          {{.name = "mode",
+            .letter = 'm',
+            .value = "MODE",
+            .summary = "What this machine is in the network; edge by default",
+            .choices = {"edge", "nucleus", "dual"}},
+           {.name = "network-id",
+            .letter = 'n',
+            .value = "CLUSTER",
+            .summary = "The cluster's name; 'default' by default"},
+           {.name = "nucleus",
+            .value = "HOST:PORT",
+            .summary = "Where the nucleus is; several for several nuclei",
+            .is_repeatable = true},
+           {.name = "secret-file", .value = "FILE", .summary = "Holds the cluster's secret"},
+           {.name = "secret",
+            .value = "-",
+            .summary = "Read the secret from standard input; SINEW_SECRET works too"},
+           {.name = "port",
+            .letter = 'p',
+            .value = "PORT",
+            .summary = "Of the nucleus (51820 by default), or of an edge (any by default)"},
+           {.name = "vip", .value = "ADDRESS", .summary = "The address to have in the network"},
+           {.name = "name", .value = "NAME", .summary = "The machine's name in the network"},
+           {.name = "range",
+            .value = "PREFIX",
+            .summary = "Of a nucleus: give addresses from here; 10.147.0.0/16 by default"},
+           {.name = "interface",
+            .value = "IFNAME",
+            .summary = "The network interface to make; sinew0 by default"},
+           {.name = "foreground",
+            .summary = "Stay in the foreground, with the log on standard error, and keep trying"},
+           {.name = "log-level",
+            .value = "LEVEL",
+            .summary = "What is written to the log",
+            .choices = {"debug", "info", "warning", "error"}},
+           state_folder_option()},
+      .examples = {{"sinew start --mode nucleus -n lab --secret-file secret",
+                    "Found the network 'lab' on a machine that all can reach"},
+                   {"sinew start -n lab --nucleus lab.example --secret-file secret",
+                    "Join it"},
+                   {"sinew start --mode dual -n lab --secret-file secret",
+                    "Be nucleus and member at once"},
+                   {"sinew start", "Start again as last time"}},
+      .run = run,
+  };
+}
+
+}  // namespace sinew::app
