@@ -71,7 +71,7 @@ struct Event {
     kReleased,     // the port was given back as asked
   };
   Kind kind = Kind::kUnavailable;
-  Endpoint external;
+  Endpoint external = {};
   Protocol protocol = Protocol::kPcp;
   Reason reason = Reason::kNoAnswer;
 
