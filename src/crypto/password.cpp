@@ -99,4 +99,18 @@ bool needs_rehash(std::string_view stored, const PasswordCost& cost) {
   return cost_of(stored) != cost;
 }
 
+Result<SecretArray<32>> stretch_password(const SecretBytes& password, const PasswordSalt& salt,
+                                         const PasswordCost& cost) {
+  VERIFY(is_valid(cost));
+  static_assert(sizeof(PasswordSalt) == crypto_pwhash_SALTBYTES);
+  init_sodium();
+  SecretArray<32> key;
+  const auto out = key.expose_mutable();
+  const int failed = crypto_pwhash(
+      out.data(), out.size(), text_of(password), password.size(), salt.data(), cost.passes,
+      static_cast<std::size_t>(cost.memory_kib * kBytesPerKib), crypto_pwhash_ALG_ARGON2ID13);
+  if (failed != 0) return Error{ErrorKind::kOverloaded, "stretch password: out of memory"};
+  return key;
+}
+
 }  // namespace sinew::crypto

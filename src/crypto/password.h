@@ -1,4 +1,4 @@
-// Passwords at rest: Argon2id (RFC 9106) in a PHC string,
+// Passwords at rest, and keys out of them: Argon2id (RFC 9106) in a PHC string,
 //
 //     $argon2id$v=19$m=65536,t=2,p=1$<salt>$<hash>
 //
@@ -6,6 +6,7 @@
 // purpose: call them from a worker, behind a rate limit. Pure; the salt comes from the Rng.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -38,5 +39,13 @@ inline constexpr PasswordCost kMaxPasswordCost{.memory_kib = 262'144, .passes = 
 // Whether `stored` was made at another cost than `cost`, or cannot be read: hash again after the
 // next successful login.
 [[nodiscard]] bool needs_rehash(std::string_view stored, const PasswordCost& cost);
+
+using PasswordSalt = std::array<std::uint8_t, 16>;
+
+// A key that whoever knows the password computes again from the same salt and cost. kOverloaded when
+// the memory is not there.
+[[nodiscard]] Result<SecretArray<32>> stretch_password(const SecretBytes& password,
+                                                       const PasswordSalt& salt,
+                                                       const PasswordCost& cost);
 
 }  // namespace sinew::crypto

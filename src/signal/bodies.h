@@ -128,6 +128,7 @@ enum class RefusalCode : std::uint8_t {
   kNotRegistered = 5,  // register first
   kNotFound = 6,       // nobody of that key is there
   kOverloaded = 7,     // slower
+  kMoved = 8,          // the session is from another address: open a new one
 };
 
 struct Refused {

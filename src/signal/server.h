@@ -10,7 +10,7 @@
 // cluster: become a node of it, at a bounded rate, and take no address that another key holds; of
 // other clusters he learns nothing. With a recording: nothing.
 //
-//     server.feed(datagram, route, now, wall); server.expire(now, wall) at server.deadline();
+//     server.feed(datagram, route, now, wall); server.expire(now) at server.deadline();
 //     then drain next_transmit() and next_event().
 //
 // Time limits follow the monotonic clock. The calendar only dates what is saved, so a date that
@@ -30,14 +30,14 @@
 #include "base/result.h"
 #include "base/rng.h"
 #include "netmap/netmap.h"
+#include "signal/bodies.h"
 #include "signal/cluster_key.h"
 #include "signal/messages.h"
 #include "signal/snapshot.h"
 
 namespace sinew::signal {
 
-inline constexpr unsigned kMissedHeartbeats = 3;   // then a node is offline
-inline constexpr Duration kCookieLifetime = 120s;  // at least; at most twice that
+inline constexpr unsigned kMissedHeartbeats = 3;  // then a node is offline
 
 class Server {
  public:
@@ -116,7 +116,7 @@ class Server {
   void feed(ByteView datagram, const Route& from, MonoTime now, WallTime wall);
   // Nobody answers over that stream any more.
   void close_stream(std::uint32_t stream, MonoTime now);
-  void expire(MonoTime now, WallTime wall);
+  void expire(MonoTime now);
   MonoTime deadline() const;
   std::optional<Transmit> next_transmit();
   std::optional<Event> next_event();
@@ -131,9 +131,9 @@ class Server {
   const Stats& stats() const;
 
   // What has to survive a restart. Addresses are urgent, the rest of the records can wait.
-  Snapshot snapshot(WallTime wall) const;
+  Snapshot snapshot() const;
   // Clusters that were not added are kept for the next snapshot. Before the first datagram.
-  void restore(const Snapshot& snapshot, MonoTime now, WallTime wall);
+  void restore(const Snapshot& snapshot, MonoTime now);
   std::uint64_t address_changes() const;
   std::uint64_t record_changes() const;
 
