@@ -35,6 +35,13 @@ bool PathState::take_timeout(MonoTime now) {
   return true;
 }
 
+void PathState::suspect(MonoTime now) {
+  waiting_.reset();
+  if (misses_ != 0) return;
+  misses_ = 1;
+  first_miss_ = now;
+}
+
 void PathState::forget_size() {
   carries_full_ = false;
   full_misses_ = 0;
@@ -45,8 +52,8 @@ MonoTime PathState::timeout_at() const {
   return waiting_ ? waiting_->timeout_at : MonoTime::never();
 }
 
-bool PathState::wants_full_ping() const {
-  return answered_at_ && !carries_full_ && misses_ == 0 && full_misses_ < kMaxFullMisses;
+bool PathState::is_being_proven() const {
+  return answered_at_ && !carries_full_ && !is_dead() && full_misses_ < kMaxFullMisses;
 }
 
 Duration PathState::timeout() const {

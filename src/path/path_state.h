@@ -33,7 +33,9 @@ class PathState {
 
   // Nothing is believed until it answers again.
   void doubt() { is_doubted_ = true; }
-  // In addition, what is known of its size.
+  // Something speaks against it: it is pinged again at once, and one miss less is forgiven.
+  void suspect(MonoTime now);
+  // What is known of its size.
   void forget_size();
 
   bool is_waiting() const { return waiting_.has_value(); }
@@ -45,8 +47,9 @@ class PathState {
   bool carries_full() const { return carries_full_; }
   // Small pings are answered, large ones are not.
   bool is_too_small() const { return !carries_full_ && full_misses_ >= kMaxFullMisses; }
-  // It has answered, and it is not known yet whether it carries full size.
-  bool wants_full_ping() const;
+  // It has answered, and it is not known yet whether it carries full size. A full ping is next when
+  // nothing was lost since, else a small one, which tells whether it is the size or the path.
+  bool is_being_proven() const;
 
   unsigned misses() const { return misses_; }
   unsigned full_misses() const { return full_misses_; }
