@@ -10,7 +10,8 @@ void PathState::sent(bool is_full, MonoTime now) {
 }
 
 void PathState::answered(bool is_full, MonoTime sent_at, MonoTime now) {
-  if (waiting_ && waiting_->sent_at <= sent_at) waiting_.reset();
+  // A small ping asks whether the path is alive, and any answer says so.
+  if (waiting_ && (!waiting_->is_full || waiting_->sent_at <= sent_at)) waiting_.reset();
   measure(now - sent_at);
   answered_at_ = now;
   misses_ = 0;

@@ -42,6 +42,7 @@ class PathState {
   MonoTime timeout_at() const;
   // Packets may be sent this way.
   bool is_usable() const { return carries_full_ && !is_doubted_ && !is_dead(); }
+  bool is_doubted() const { return is_doubted_; }
   bool has_answered() const { return answered_at_.has_value(); }
   bool is_dead() const { return misses_ >= (is_heard_since_miss() ? kMaxMissesHeard : kMaxMisses); }
   bool carries_full() const { return carries_full_; }

@@ -93,7 +93,7 @@ void Peer::note_received(const Way& from, MonoTime now) {
     if (path == nullptr) path = find_or_add(*direct);
     if (path != nullptr) {
       path->heard(now);
-      if (!path->is_usable()) ping_unproven(*path, now);
+      ping_back(*path, now);
     }
   }
   settle(now);
@@ -128,7 +128,7 @@ void Peer::take_ping(const disco::Ping& ping, const Direct& from, MonoTime now) 
   }
   if (path != nullptr) {
     path->heard(now);
-    if (!path->is_usable()) ping_unproven(*path, now);
+    ping_back(*path, now);
   }
   settle(now);
 }

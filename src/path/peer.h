@@ -103,6 +103,7 @@ class Peer {
   void call(bool is_answer, bool has_open_sockets, bool by_nucleus, MonoTime now);
   void ping_all(MonoTime now);
   void look_around(MonoTime now);
+  void ping_back(PathState& path, MonoTime now);
   void ping_unproven(PathState& path, MonoTime now);
   void ping(PathState& path, bool is_full, MonoTime now);
   void tend_paths(MonoTime now);

@@ -96,6 +96,13 @@ void Peer::look_around(MonoTime now) {
   }
 }
 
+// The peer was heard there, so the way is open now. What has answered us already needs no answer to
+// its ping but the pong: else both sides' pings would call for each other without end.
+void Peer::ping_back(PathState& path, MonoTime now) {
+  if (path.is_usable() || (path.is_being_proven() && !path.is_doubted())) return;
+  ping_unproven(path, now);
+}
+
 void Peer::ping_unproven(PathState& path, MonoTime now) {
   if (path.sent_at() && now < *path.sent_at() + kPingSpacing) return;
   if (!pings_.take(now) || !station_.caps.take(path.direct().endpoint.address, now)) {
