@@ -10,7 +10,8 @@ void PathState::sent(bool is_full, MonoTime now) {
 }
 
 void PathState::answered(bool is_full, MonoTime sent_at, MonoTime now) {
-  if (waiting_ && waiting_->sent_at <= sent_at) waiting_.reset();
+  // A small ping asks whether the path is alive, and any answer says so.
+  if (waiting_ && (!waiting_->is_full || waiting_->sent_at <= sent_at)) waiting_.reset();
   measure(now - sent_at);
   answered_at_ = now;
   misses_ = 0;
@@ -35,6 +36,13 @@ bool PathState::take_timeout(MonoTime now) {
   return true;
 }
 
+void PathState::suspect(MonoTime now) {
+  waiting_.reset();
+  if (misses_ != 0) return;
+  misses_ = 1;
+  first_miss_ = now;
+}
+
 void PathState::forget_size() {
   carries_full_ = false;
   full_misses_ = 0;
@@ -45,8 +53,8 @@ MonoTime PathState::timeout_at() const {
   return waiting_ ? waiting_->timeout_at : MonoTime::never();
 }
 
-bool PathState::wants_full_ping() const {
-  return answered_at_ && !carries_full_ && misses_ == 0 && full_misses_ < kMaxFullMisses;
+bool PathState::is_being_proven() const {
+  return answered_at_ && !carries_full_ && !is_dead() && full_misses_ < kMaxFullMisses;
 }
 
 Duration PathState::timeout() const {

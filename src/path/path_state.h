@@ -33,20 +33,24 @@ class PathState {
 
   // Nothing is believed until it answers again.
   void doubt() { is_doubted_ = true; }
-  // In addition, what is known of its size.
+  // Something speaks against it: it is pinged again at once, and one miss less is forgiven.
+  void suspect(MonoTime now);
+  // What is known of its size.
   void forget_size();
 
   bool is_waiting() const { return waiting_.has_value(); }
   MonoTime timeout_at() const;
   // Packets may be sent this way.
   bool is_usable() const { return carries_full_ && !is_doubted_ && !is_dead(); }
+  bool is_doubted() const { return is_doubted_; }
   bool has_answered() const { return answered_at_.has_value(); }
   bool is_dead() const { return misses_ >= (is_heard_since_miss() ? kMaxMissesHeard : kMaxMisses); }
   bool carries_full() const { return carries_full_; }
   // Small pings are answered, large ones are not.
   bool is_too_small() const { return !carries_full_ && full_misses_ >= kMaxFullMisses; }
-  // It has answered, and it is not known yet whether it carries full size.
-  bool wants_full_ping() const;
+  // It has answered, and it is not known yet whether it carries full size. A full ping is next when
+  // nothing was lost since, else a small one, which tells whether it is the size or the path.
+  bool is_being_proven() const;
 
   unsigned misses() const { return misses_; }
   unsigned full_misses() const { return full_misses_; }
