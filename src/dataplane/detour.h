@@ -18,6 +18,7 @@
 #include <optional>
 
 #include "base/bytes.h"
+#include "base/clock.h"
 #include "base/ip.h"
 #include "wg/messages.h"
 #include "wg/path.h"

@@ -302,10 +302,10 @@ void Tunnel::set_private_key(const wg::PrivateKey& key) {
 Result<> Tunnel::configure_peers(std::span<const PeerChange> changes) {
   const MonoTime now = clock_.now();
   Result<> outcome;
-  {
+  for (const PeerChange& change : changes) {
     const os::MutexLock lock(shared_.mutex);
-    for (const PeerChange& change : changes)
-      if (outcome) outcome = change_peer(change, now);
+    outcome = change_peer(change, now);
+    if (!outcome) break;
   }
   workers_[0]->order({.kind = Order::Kind::kLook});
   return outcome;

@@ -93,7 +93,8 @@ class Tunnel {
 
   // Ends all sessions. A peer with this very key is removed.
   void set_private_key(const wg::PrivateKey& key);
-  // In order; a change that is refused (kInvalid: the key is our own; kOverloaded: wg::kMaxPeers)
+  // In order, with the packet path going on in between, since a new peer costs a key exchange of
+  // some 40 us. A change that is refused (kInvalid: the key is our own; kOverloaded: wg::kMaxPeers)
   // ends it.
   Result<> configure_peers(std::span<const PeerChange> changes);
   std::vector<wg::PeerInfo> peer_infos() const;

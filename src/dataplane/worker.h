@@ -78,9 +78,9 @@ class Worker {
   // for kStop, which is a flag as well.
   void order(Order order);
 
-  // With a Companion. False when there is no room.
+  // False when there is no room, or no Companion.
   bool inject(std::uint32_t number, ByteView train, std::size_t segment_size) {
-    return inlet_->post(number, train, segment_size);
+    return inlet_ && inlet_->post(number, train, segment_size);
   }
 
   // Until told to stop, or until the tunnel was deleted.

@@ -164,7 +164,8 @@ Result<> Tun::follow() {
   return {};
 }
 
-// Its name and number may be others there.
+// Its name and number may be others there. The name stays that which it was made under: workers
+// mention it.
 Result<> Tun::look_around() {
   ifreq request{};
   if (::ioctl(queues_.front().fd.get(), TUNGETIFF, &request) != 0) {
@@ -174,7 +175,6 @@ Result<> Tun::look_around() {
   const auto index = os::interface_number(name);
   if (!index) return Error{ErrorKind::kNotFound, "interface " + name + " vanished"};
   rtnetlink_ = TRY(netlink::Rtnetlink::open());
-  name_ = name;
   index_ = *index;
   return {};
 }

@@ -91,3 +91,48 @@ TEST_CASE("what no datagram can hold is dropped, and counted, and the tunnel goe
             .run({"ping", "-c", "1", "-W", "5", "-s", "65000", "10.9.0.2"})
             .status.succeeded());
 }
+
+// The sockets stay where they are: Carol has no other way out than the tunnel.
+TEST_CASE("an interface that is moved to another network namespace goes on there") {
+  if (!are_tunnels_possible()) return;
+  WgPair pair;
+  pair.introduce();
+  REQUIRE(pair.alice.node().can_ping("10.9.0.2"));
+  Node& carol = pair.lab.node("carol");
+  const std::string name = pair.alice.interface();
+  pair.alice.node().ip("link set " + name + " netns " + carol.netns().name() + "\n");
+  carol.ip("address add 10.9.0.1/24 dev " + name + "\nlink set " + name + " up\n");
+  CHECK(carol.can_ping("10.9.0.2"));
+  CHECK(pair.bob.node().can_ping("10.9.0.1"));
+  CHECK(pair.alice.show({"listen-port"}) == "51820\n");
+  CHECK(pair.alice.program().is_running());
+
+  carol.ip("link set " + name + " mtu 1300\nlink set " + name + " down\n");
+  CHECK_FALSE(pair.bob.node().can_ping("10.9.0.1"));
+  carol.ip("link set " + name + " up\n");
+  CHECK(carol.can_ping("10.9.0.2"));
+
+  carol.ip("link del " + name + "\n");
+  CHECK(pair.alice.program().wait().succeeded());
+}
+
+TEST_CASE("an interface that is moved there and back goes on") {
+  if (!are_tunnels_possible()) return;
+  WgPair pair({.arguments = {"--workers", "3"}});
+  pair.introduce();
+  Node& carol = pair.lab.node("carol");
+  const std::string name = pair.alice.interface();
+  pair.alice.node().ip("link set " + name + " netns " + carol.netns().name() + "\n");
+  carol.ip("link set " + name + " netns " + pair.alice.node().netns().name() + "\n");
+  pair.alice.node().ip("address add 10.9.0.1/24 dev " + name + "\nlink set " + name + " up\n");
+  CHECK(pair.alice.node().can_ping("10.9.0.2"));
+}
+
+TEST_CASE("taking the configuration socket away ends the program and its interface") {
+  if (!are_tunnels_possible()) return;
+  WgPair pair;
+  const std::string name = pair.alice.interface();
+  pair.alice.node().run({"rm", "/var/run/wireguard/" + name + ".sock"});
+  CHECK(pair.alice.program().wait().succeeded());
+  CHECK_FALSE(pair.alice.node().run({"ip", "link", "show", name}).status.succeeded());
+}
