@@ -151,7 +151,7 @@ Result<Context> Context::create(Settings settings) {
   context.library_.reset(SSL_CTX_new(TLS_method()));
   if (context.library_ == nullptr) return library_failed(ErrorKind::kInternal, "set up TLS");
   TRY(restrict(*context.library_));
-  context.settings_ = std::make_shared<const Settings>(std::move(settings));
+  context.settings_ = std::make_shared<Settings>(std::move(settings));
   return context;
 }
 
@@ -160,9 +160,8 @@ Result<Context> Context::server(const CertificateAndKey& identity, const Protoco
   Context context = TRY(create(std::move(settings)));
   SSL_CTX& library = *context.library_;
   TRY(use_identity(library, identity));
-  const auto* wire = &context.settings_->protocols;
-  if (!wire->empty())
-    SSL_CTX_set_alpn_select_cb(&library, choose_protocol, const_cast<Bytes*>(wire));
+  Bytes* wire = &context.settings_->protocols;
+  if (!wire->empty()) SSL_CTX_set_alpn_select_cb(&library, choose_protocol, wire);
   return context;
 }
 
@@ -173,8 +172,7 @@ Result<Context> Context::client(const Trust& trust, const Protocols& protocols) 
   SSL_CTX_set_verify(&library, SSL_VERIFY_PEER, nullptr);
   if (trust.kind() == Trust::Kind::kPublic) trust_public(library);
   if (trust.kind() == Trust::Kind::kAuthorities) TRY(trust_these(library, trust.pem()));
-  SSL_CTX_set_cert_verify_callback(&library, verify_server,
-                                   const_cast<Trust*>(&context.settings_->trust));
+  SSL_CTX_set_cert_verify_callback(&library, verify_server, &context.settings_->trust);
   return context;
 }
 

@@ -71,7 +71,7 @@ class Context {
   static Result<Context> create(Settings settings);
 
   std::unique_ptr<ssl_ctx_st, Free> library_;
-  std::shared_ptr<const Settings> settings_;
+  std::shared_ptr<Settings> settings_;  // not changed once the Context is made
 };
 
 }  // namespace sinew::tls

@@ -16,7 +16,8 @@ std::string take_library_error() {
 }
 
 BioPtr open_text(std::string_view text) {
-  BioPtr bio(BIO_new_mem_buf(text.data(), static_cast<int>(text.size())));
+  const char* data = text.empty() ? "" : text.data();  // it takes no null pointer
+  BioPtr bio(BIO_new_mem_buf(data, static_cast<int>(text.size())));
   VERIFY(bio != nullptr);
   return bio;
 }
