@@ -211,6 +211,10 @@ std::string answer_to_bad_request() {
   return closing_answer("400 Bad Request", "", "", false);
 }
 
+std::string answer_to_overload() {
+  return closing_answer("503 Service Unavailable", "", "", false);
+}
+
 std::string upgrade_request(std::string_view host, bool wants_fast_start) {
   return fmt::format(
       "GET /derp HTTP/1.1\r\nHost: {}\r\nConnection: Upgrade\r\nUpgrade: DERP\r\n{}\r\n",
