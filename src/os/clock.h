@@ -13,4 +13,7 @@ class SystemClock final : public Clock {
   WallTime wall_now() const override;
 };
 
+// Processor time that the calling thread has used.
+Duration thread_busy_time();
+
 }  // namespace sinew::os

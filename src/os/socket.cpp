@@ -153,6 +153,43 @@ Result<> finish_connect(const Fd& socket, const Endpoint& remote) {
   return {};
 }
 
+Result<std::optional<AcceptedTcp>> accept_tcp(const Fd& listener) {
+  while (true) {
+    SocketAddress address;
+    Fd connection(
+        ::accept4(listener.get(), address.get(), &address.size, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (connection.is_open()) {
+      return std::optional(
+          AcceptedTcp{.connection = std::move(connection), .peer = to_endpoint(address)});
+    }
+    if (errno == EAGAIN) return std::optional<AcceptedTcp>();
+    const bool is_ours = errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+                         errno == ENOMEM || errno == EBADF || errno == EINVAL;
+    // All others are of a connection that has ended before it was taken.
+    if (is_ours) return system_error("accept a connection");
+  }
+}
+
+void set_acknowledgement_timeout(const Fd& connection, Duration timeout) {
+  const auto milliseconds = static_cast<unsigned>(timeout / 1ms);
+  ::setsockopt(connection.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &milliseconds, sizeof milliseconds);
+}
+
+void set_unsent_limit(const Fd& connection, std::size_t bytes) {
+  const auto limit = static_cast<unsigned>(bytes);
+  ::setsockopt(connection.get(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &limit, sizeof limit);
+}
+
+bool send_datagram(const Fd& socket, ByteView datagram, const Endpoint& to) {
+  const auto address = to_socket_address(to, family_of(socket));
+  if (!address) return false;
+  const auto sent = retry_interrupted([&] {
+    return ::sendto(socket.get(), datagram.data(), datagram.size(), MSG_DONTWAIT, address->get(),
+                    address->size);
+  });
+  return sent >= 0;
+}
+
 void disable_delay(const Fd& socket) {
   const int on = 1;
   ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);

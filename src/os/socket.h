@@ -5,6 +5,10 @@
 
 #include <sys/socket.h>
 
+#include <optional>
+
+#include "base/bytes.h"
+#include "base/clock.h"
 #include "base/ip.h"
 #include "base/result.h"
 #include "os/fd.h"
@@ -37,6 +41,24 @@ Result<Fd> bind_udp(const Endpoint& local);
 // end, and finish_connect() says to which.
 Result<Fd> start_connect_tcp(const Endpoint& remote);
 Result<> finish_connect(const Fd& socket, const Endpoint& remote);
+
+// A connection that has arrived; nothing when none waits. kOverloaded when there is no descriptor
+// or memory for one that waits.
+struct AcceptedTcp {
+  Fd connection;
+  Endpoint peer;
+};
+Result<std::optional<AcceptedTcp>> accept_tcp(const Fd& listener);
+
+// How long what was sent may stay without an acknowledgement until the connection counts as dead.
+void set_acknowledgement_timeout(const Fd& connection, Duration timeout);
+
+// How much may wait in the kernel without having been sent once: what is written beyond it would
+// only grow old there.
+void set_unsent_limit(const Fd& connection, std::size_t bytes);
+
+// One datagram. False when the socket takes none now, or the kernel has no way to send it.
+bool send_datagram(const Fd& socket, ByteView datagram, const Endpoint& to);
 
 // Sends small writes at once instead of collecting them. Does nothing to other kinds of sockets.
 void disable_delay(const Fd& socket);

@@ -40,7 +40,9 @@ namespace sinew::relay {
 class Client {
  public:
   static constexpr std::size_t kMaxOutputBytes = 256 << 10;
+  static constexpr std::size_t kMaxPackets = 512;
   static constexpr std::size_t kMaxDiscoPackets = 32;
+  static constexpr std::size_t kMaxDatagramPacketBytes = 1 << 11;  // longer ones go as frames
   static constexpr std::size_t kMaxNumbers = 4096;  // peers known by number; then forgotten
 
   struct Config {
@@ -99,7 +101,7 @@ class Client {
   bool is_ready() const { return phase_ == Phase::kReady; }
   // To a peer that is at this relay. False: not logged in, or too long. Over UDP when that way is
   // open and the peer's number known, as a datagram; otherwise as a frame.
-  bool send(const NodeKey& to, ByteView packet, MonoTime now);
+  bool send(const NodeKey& to, ByteView packet);
   void set_home(bool is_home);
   // How long the way is: RoundTrip follows.
   void ping(MonoTime now);
@@ -108,7 +110,10 @@ class Client {
   std::optional<Bytes> next_datagram();
   // False when it is not from this relay.
   bool feed_datagram(ByteView datagram, MonoTime now);
-  std::optional<std::uint16_t> udp_port() const;
+  std::optional<std::uint16_t> udp_port() const {
+    return udp_ ? std::optional(udp_port_) : std::nullopt;
+  }
+  bool is_udp_bound() const { return udp_ && udp_->is_bound(); }
   // Our address has changed.
   void rebind(MonoTime now);
 
@@ -145,6 +150,7 @@ class Client {
   MonoTime deadline_ = MonoTime::never();  // of the login, then of silence
   std::optional<std::pair<std::array<std::uint8_t, kPingSize>, MonoTime>> ping_;
   std::optional<UdpLink> udp_;
+  std::uint16_t udp_port_ = 0;
   bool was_udp_bound_ = false;
   std::unordered_map<NodeKey, ClientNumber> numbers_;
   std::unordered_map<ClientNumber, NodeKey> keys_;

@@ -107,17 +107,13 @@ class FrameReader {
   // than its type may be: no byte behind that means anything, the stream is to be closed.
   template <typename Handler>
   bool feed(ByteView bytes, Handler&& on_frame) {
-    while (!bytes.empty()) {
+    while (!bytes.empty() && !is_broken_) {
       const std::optional<Frame> frame = next(bytes);
-      if (is_broken_) return false;
-      if (!frame) return true;
-      if (!on_frame(*frame)) {
-        is_broken_ = true;
-        return false;
-      }
+      if (!frame) continue;
+      is_broken_ = !on_frame(*frame);
       forget();
     }
-    return true;
+    return !is_broken_;
   }
 
   std::size_t buffered() const { return partial_.size(); }
@@ -128,10 +124,10 @@ class FrameReader {
   bool take_header(ByteView header);
   void forget();
 
-  Bytes partial_;            // header and the part of the payload that is here
+  Bytes partial_;  // header and the part of the payload that is here
+  FrameType type_ = {};
   std::size_t kept_ = 0;     // of the payload
   std::size_t surplus_ = 0;  // bytes to be dropped before the next header
-  bool has_header_ = false;
   bool is_broken_ = false;
 };
 

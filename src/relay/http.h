@@ -53,6 +53,7 @@ Result<std::optional<ParsedRequest>> parse_request(ByteView bytes);
 // protocols, all others end the connection.
 std::string answer_to(const Request& request, const crypto::X25519PublicKey& server_key);
 std::string answer_to_bad_request();
+std::string answer_to_overload();
 
 // The other side of it.
 std::string upgrade_request(std::string_view host, bool wants_fast_start);

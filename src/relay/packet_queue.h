@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.h"
@@ -21,8 +22,12 @@ struct QueuedBytes {
 
 class PacketQueue {
  public:
+  // Longer ones are no path discovery, whatever they look like.
+  static constexpr std::size_t kMaxDiscoFrameBytes = 2 << 10;
+
   struct Limits {
     std::size_t bytes;
+    std::size_t packets;
     std::size_t disco_packets;
   };
 
@@ -54,18 +59,29 @@ class PacketQueue {
     std::size_t bytes = 0;
   };
 
-  std::size_t room() const;
+  static constexpr std::size_t kFewPlaces = 16;  // not worth giving back
+
+  // How much of the data is of one sender.
+  struct Share {
+    std::uint64_t sender;
+    std::size_t bytes;
+  };
+
+  bool has_room_for(std::size_t size) const;
+  void add(Lane& lane, Bytes frame, std::uint64_t sender);
+  Bytes remove(Lane& lane, std::size_t index);
   void drop(Lane& lane, std::size_t index);
-  void drop_oldest_disco();
   void drop_of_greediest();
   void take_lane(Lane& lane, Bytes& out, std::size_t most);
-  void account(Lane& lane, std::size_t added, std::size_t removed);
-  static void compact(Lane& lane);
+  void add_share(std::uint64_t sender, std::size_t bytes);
+  void take_share(std::uint64_t sender, std::size_t bytes);
+  static void skip_removed(Lane& lane);
 
   Limits limits_;
   QueuedBytes* total_;
   Lane disco_;
   Lane data_;
+  std::vector<Share> shares_;  // of data_; none is empty
   std::uint64_t dropped_ = 0;
 };
 

@@ -6,14 +6,15 @@
 //     a datagram e1 has arrived        feed_datagram, and send where it says
 //     deadline() has come              expire
 //     it has ended                     close
-//     after any of these               next_ready until empty: take_output of each; next_closing
+//     after any of these               next_ready until empty: take_output of each;
+//                                      next_closing until empty: end the connection
 //
 // What it guarantees:
 //   - a packet goes to clients of the sender's group only, under the key the sender has proven;
 //   - the sender never waits for the receiver: what a slow one does not take is dropped, oldest
 //     first, the greediest sender's first (packet_queue.h), and all queues together have a bound;
-//   - nothing that a connection has not taken yet grows with what it sends: answers beyond
-//     Limits::control_bytes end it;
+//   - what a connection has not taken yet does not grow with what it asks: answers beyond
+//     Limits::control_bytes are dropped;
 //   - two connections with one key (L35): packets go to the one that wrote last. Both are told by
 //     Health, once for each connection that comes or goes. More than kMaxTwins end the oldest;
 //   - no mesh: frames by which relays rule one another end the connection, whatever it claims to
@@ -63,6 +64,7 @@ class Switchboard {
     std::size_t clients = 20'000;
     std::size_t strangers = 1'000;
     std::size_t queue_bytes = 512 << 10;         // of one client
+    std::size_t queue_packets = 512;             // the same
     std::size_t total_queue_bytes = 64U << 20;   // of all
     std::size_t disco_packets = 32;              // of one client
     std::size_t control_bytes = 16 << 10;        // of one client
@@ -76,7 +78,6 @@ class Switchboard {
     kNotAdmitted,
     kLoginTimeout,
     kTooMany,  // clients, or connections with one key
-    kTooSlow,  // does not take its answers
     kMeshFrame,
   };
   struct Closing {
@@ -94,8 +95,10 @@ class Switchboard {
     std::uint64_t dropped_not_here = 0;    // the receiver is not here, or of another group
     std::uint64_t dropped_queue_full = 0;  // the receiver is slow
     std::uint64_t dropped_over_rate = 0;   // the sender is fast
+    std::uint64_t dropped_answers = 0;     // to one who does not take them
     std::uint64_t dropped_datagrams = 0;   // of nobody, or not bound
     std::uint64_t clients = 0;             // now
+    std::uint64_t strangers = 0;           // now
     std::uint64_t home_clients = 0;        // now
     std::uint64_t udp_sessions = 0;        // now
     std::uint64_t queued_bytes = 0;        // now
@@ -112,14 +115,13 @@ class Switchboard {
   // False when there are too many strangers; the id is then not in use.
   bool open(ConnectionId id, MonoTime now);
   void feed(ConnectionId id, ByteView bytes, MonoTime now);
-  void close(ConnectionId id, MonoTime now);
+  void close(ConnectionId id);
   void expire(MonoTime now);
   MonoTime deadline() const;
 
   // Connections that have something to send since they were named last; each once.
   std::optional<ConnectionId> next_ready();
-  // Connections the owner has to end, after sending what take_output() still has; closed here
-  // already.
+  // Connections the owner has to end; here they are closed already.
   std::optional<Closing> next_closing();
   bool has_output(ConnectionId id) const;
   // Appends whole frames to `out` until at least `most` bytes are in it or nothing is left.
@@ -155,20 +157,26 @@ class Switchboard {
   bool take_login(Connection& from, const Frame& frame, MonoTime now);
   bool take_client_frame(Connection& from, const Frame& frame, MonoTime now);
   bool refuse(Connection& connection, Reason reason);
-  void admit(Connection& connection, const NodeKey& key, GroupId group, MonoTime now);
+  void admit(Connection& connection, const Address& address, MonoTime now);
   void join_twins(Connection& connection);
   void leave_twins(Connection& connection);
   void make_active(Connection& connection);
   void take_packet(Connection& from, ByteView payload, MonoTime now);
   void deliver(Connection& to, const Connection& from, ByteView packet);
   void tell_not_here(Connection& to, const NodeKey& key, MonoTime now);
-  void open_udp(Connection& connection);
+  void set_home(Connection& connection, bool is_home);
+  void count_packet(ByteView packet, bool is_urgent);
+  void open_udp(Connection& connection, MonoTime now);
   void take_udp_ask(Connection& from, ByteView payload, MonoTime now);
+  void tell_number(Connection& to, const Connection& about);
+  std::optional<Endpoint> forward_datagram(ByteSpan datagram, const UdpData& data, Connection& from,
+                                           MonoTime now);
   static void watch(Connection& watched, const Connection& watcher);
-  void tell_watchers(Connection& gone);
+  void tell_watchers(const Connection& gone);
   void send_control(Connection& to, FrameType type, std::initializer_list<ByteView> parts);
   void mark_ready(Connection& connection);
   void schedule(Connection& connection, MonoTime at);
+  void schedule_keep_alive(Connection& connection, MonoTime now);
   void end(Connection& connection, Reason reason);
   void forget(Connection& connection);
   void reap();

@@ -47,8 +47,8 @@ inline constexpr std::size_t kUdpCookieSize = 16;
 inline constexpr std::size_t kUdpBindSize = 2 + kUdpSessionSize + 8 + kUdpCookieSize + kUdpMacSize;
 
 inline constexpr Duration kUdpRebindInterval = 20s;  // also keeps NATs open
-inline constexpr Duration kUdpRetryInterval = 1s;
-inline constexpr unsigned kUdpRetries = 5;  // unanswered ones until the way counts as closed
+inline constexpr Duration kUdpRetryInterval = 500ms;
+inline constexpr unsigned kUdpRetries = 4;  // unanswered ones until the way counts as closed
 inline constexpr Duration kUdpReopenInterval = 60s;   // then
 inline constexpr Duration kUdpBindingLifetime = 65s;  // without a bind
 inline constexpr Duration kUdpCookieLifetime = 120s;  // the least; twice that is the most
@@ -60,7 +60,6 @@ using UdpSessionId = StrongId<struct UdpSessionIdTag, std::uint64_t>;
 struct UdpGrant {
   UdpSessionId session;
   SecretArray<kUdpSecretSize> secret;
-  std::uint16_t port = 0;  // of the relay's host
 };
 
 struct UdpData {
@@ -93,7 +92,6 @@ class UdpSessions {
   std::size_t size() const { return sessions_.size(); }
 
  private:
-  using Cookie = std::array<std::uint8_t, kUdpCookieSize>;
   struct Session {
     SecretArray<kUdpSecretSize> secret;
     ClientNumber owner;
@@ -103,7 +101,6 @@ class UdpSessions {
   };
 
   void rotate(MonoTime now);
-  static Cookie make_cookie(const SecretArray<32>& key, UdpSessionId session, const Endpoint& from);
   bool is_cookie(ByteView cookie, UdpSessionId session, const Endpoint& from) const;
 
   Rng& rng_;
@@ -120,7 +117,6 @@ class UdpLink {
 
   UdpLink(UdpGrant grant, MonoTime now);
 
-  std::uint16_t port() const { return grant_.port; }
   UdpSessionId session() const { return grant_.session; }
   // Packets may be sent over it, and come over it.
   bool is_bound() const { return is_bound_; }

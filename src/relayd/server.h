@@ -13,10 +13,10 @@
 // else, he gives a duplicate of his socket with Options::shared_udp and hands over what begins with
 // relay::kUdpFirstByte through take_datagram(); answers leave through the duplicate.
 //
-// What strangers can do: connect, at Options::limits of them, and kAcceptsPerSource a second from
-// one address; be silent for relay::kLoginTimeout; ask for small answers. A client that does not
-// take what it is sent costs at most its queue and kMaxUnsentBytes, and is dropped after
-// kStallTimeout without progress.
+// What strangers can do: connect, at most Limits::strangers of them at a time and from one source
+// (an IPv4 address, an IPv6 /64) at Options::accepts_per_source; be silent for
+// relay::kLoginTimeout; ask for small answers. A client that does not take what it is sent costs at
+// most its queue and kMaxUnsentBytes, and is dropped after kStallTimeout without progress.
 #pragma once
 
 #include <cstddef>
@@ -30,6 +30,7 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "base/strong_id.h"
+#include "base/token_bucket.h"
 #include "os/fd.h"
 #include "relay/server.h"
 #include "tls/context.h"
@@ -54,10 +55,11 @@ class Guest {
 struct Options {
   std::optional<Endpoint> listen;  // TCP; none: only what is adopted
   std::optional<Endpoint> udp;     // STUN and relaying; none: not, or through shared_udp
-  os::Fd shared_udp;
+  os::Fd shared_udp = {};
   std::uint16_t shared_udp_port = 0;  // what clients are told
   Guest* guest = nullptr;             // outlives the server
-  relay::Switchboard::Limits limits;
+  relay::Switchboard::Limits limits = {};
+  TokenBucket::Limits accepts_per_source = {.interval = 5ms, .burst = 500};
 };
 
 struct Counters {
@@ -77,7 +79,7 @@ struct Counters {
 
 class Server {
  public:
-  static constexpr std::size_t kMaxUnsentBytes = 64 << 10;  // sealed, of one connection
+  static constexpr std::size_t kMaxUnsentBytes = 160 << 10;  // sealed, of one connection
   static constexpr Duration kStallTimeout = 10s;
   static constexpr std::size_t kMaxGuestBytes = 256 << 10;  // to be sent, of one guest's stream
   static constexpr std::size_t kMaxMail = 4096;
@@ -97,7 +99,7 @@ class Server {
   const relay::NodeKey& public_key() const;
 
   // Any thread from here on. False: too far behind, and dropped.
-  bool adopt(os::Fd connection);
+  bool adopt(os::Fd connection, const Endpoint& peer);
   bool take_datagram(ByteView datagram, const Endpoint& from);
   bool send_to_guest_stream(StreamId stream, Bytes bytes);
   bool close_guest_stream(StreamId stream);
