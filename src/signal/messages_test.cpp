@@ -146,7 +146,7 @@ TEST_CASE("signal session: another cluster, another nucleus and another node hav
 TEST_CASE("signal session: an OPEN does not show whose it is") {
   Ends ends;
   const Opening opening = ends.open();
-  const auto& key = ends.node.public_key().bytes();
+  const auto key = ends.node.public_key().bytes();
   CHECK_FALSE(as_text(opening.datagram).contains(as_text(key)));
 }
 

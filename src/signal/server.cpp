@@ -30,7 +30,7 @@ constexpr TokenBucket::Limits kResetsOfAll{.interval = 1ms, .burst = 1000};
 constexpr Duration kNewsInterval = 200ms;
 constexpr Duration kNewsIntervalOfSession = 200us;
 constexpr Duration kNewsRetry = 1s;
-constexpr unsigned kNewsTries = 3;
+constexpr unsigned kNewsTries = 5;
 
 struct State;
 
