@@ -10,10 +10,10 @@
 #include "aio/runtime.h"
 #include "base/log.h"
 #include "base/rng.h"
+#include "base/secret.h"
 #include "json/value.h"
 #include "node/settings.h"
 #include "node/state_folder.h"
-#include "signal/cluster_key.h"
 
 namespace sinew::app {
 
@@ -21,7 +21,7 @@ class NucleusHost {
  public:
   static Result<std::unique_ptr<NucleusHost>> open(aio::Runtime& runtime, Rng& rng,
                                                    const node::Configuration& configuration,
-                                                   const signal::ClusterKey& cluster,
+                                                   const SecretBytes& secret,
                                                    const node::StateFolder& folder,
                                                    const Log& log);
   ~NucleusHost();

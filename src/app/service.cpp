@@ -82,8 +82,8 @@ Result<> Service::open() {
   const signal::ClusterKey cluster =
       TRY(signal::ClusterKey::derive(plan_.configuration.cluster, plan_.secret));
   if (has_nucleus()) {
-    nucleus_ = TRY(NucleusHost::open(runtime_, rng_, plan_.configuration, cluster, *plan_.folder,
-                                     log_));
+    nucleus_ = TRY(NucleusHost::open(runtime_, rng_, plan_.configuration, plan_.secret,
+                                     *plan_.folder, log_));
     watcher_.step("nucleus listens on port " + std::to_string(nucleus_->port()) +
                   " (UDP and TCP)");
   }

@@ -7,15 +7,6 @@ namespace sinew::portmap {
 
 namespace {
 
-// Why an outside address is of no use, if so.
-std::optional<Reason> objection(const IpAddress& external) {
-  if (external.is_private()) return Reason::kGatewayIsPrivate;
-  if (external.is_unspecified() || external.is_loopback() || external.is_link_local() ||
-      external.is_multicast())
-    return Reason::kUnusableAddress;
-  return std::nullopt;
-}
-
 Duration held(std::uint32_t lifetime) {
   return std::clamp(Duration(std::chrono::seconds(lifetime)), Duration(kMinLifetime),
                     Duration(kMaxLifetime));
@@ -45,6 +36,14 @@ std::string_view name_of(Reason reason) {
     case Reason::kGatewayRestarted: return "the gateway has restarted";
   }
   return "unknown";
+}
+
+std::optional<Reason> objection(const IpAddress& external) {
+  if (external.is_private()) return Reason::kGatewayIsPrivate;
+  if (external.is_unspecified() || external.is_loopback() || external.is_link_local() ||
+      external.is_multicast())
+    return Reason::kUnusableAddress;
+  return std::nullopt;
 }
 
 void Mapper::set_target(const Target& target, MonoTime now) {

@@ -61,7 +61,7 @@ class Client::Impl {
   }
 
   void set_servers(std::vector<Endpoint> servers, MonoTime now);
-  void set_stream(std::uint32_t stream, MonoTime now);
+  void set_stream(std::uint64_t stream, MonoTime now);
   void set_local(Local local, MonoTime now);
   void set_wanted(std::optional<IpAddress> v4, std::optional<IpAddress> v6, bool is_required,
                   bool replaces, MonoTime now);
@@ -132,7 +132,7 @@ class Client::Impl {
   NodeKey own_;
   Local local_;
   std::vector<Endpoint> servers_;
-  std::uint32_t stream_ = 0;
+  std::uint64_t stream_ = 0;
   std::size_t next_route_ = 0;
 
   std::optional<Handshake> handshake_;
@@ -148,7 +148,8 @@ class Client::Impl {
   std::optional<Pending> pull_;
   std::optional<Pending> leave_;
   std::deque<Pending> punches_;
-  unsigned pages_left_ = 0;  // of the pull
+  unsigned pages_left_ = 0;                // of the pull
+  std::optional<std::uint64_t> pull_end_;  // its last page has come: where that ends
   MonoTime heartbeat_at_ = MonoTime::never();
   MonoTime register_at_ = MonoTime::never();
   Duration heartbeat_interval_ = 25s;
@@ -177,7 +178,7 @@ void Client::Impl::set_servers(std::vector<Endpoint> servers, MonoTime now) {
   if (!session_) begin_handshake(now, false);
 }
 
-void Client::Impl::set_stream(std::uint32_t stream, MonoTime now) {
+void Client::Impl::set_stream(std::uint64_t stream, MonoTime now) {
   if (stream == stream_) return;
   stream_ = stream;
   next_route_ = 0;
@@ -496,7 +497,10 @@ void Client::Impl::handle(RequestId id, Changed& body, MonoTime now) {
 
 void Client::Impl::handle(RequestId id, Page& body, MonoTime now) {
   const bool is_asked = pull_ && pull_->id == id;
-  const bool got_further = copy_.take(std::move(body), is_asked);
+  const Cursor beginning{.epoch = body.epoch, .version = 0};
+  const bool may_restart = is_asked && std::get<Pull>(pull_->body).after != beginning;
+  if (is_asked && !body.has_more) pull_end_ = body.to;
+  const bool got_further = copy_.take(std::move(body), may_restart);
   if (!is_asked) return;
   if (pull_->tries == 1 && pages_left_ == kMaxPullPages) round_trip_ = now - pull_->sent;
   if (pages_left_ > 0) --pages_left_;
@@ -504,7 +508,9 @@ void Client::Impl::handle(RequestId id, Page& body, MonoTime now) {
     pull_->tries = 1;  // it is being answered
     pull_->next = now + kRequestRetry;
   }
-  if (pages_left_ > 0 && !(got_further && copy_.is_complete())) return;
+  // The end of what was asked for has been reached, not merely of what was there before.
+  const bool is_over = pull_end_ && copy_.cursor().version >= *pull_end_;
+  if (pages_left_ > 0 && !is_over) return;
   pull_.reset();
   if (needs_pull()) pull(now);
 }
@@ -556,6 +562,7 @@ bool Client::Impl::needs_pull() const {
 
 void Client::Impl::pull(MonoTime now) {
   pages_left_ = kMaxPullPages;
+  pull_end_.reset();
   start(pull_, Pull{.after = copy_.cursor(), .pages = kMaxPullPages}, now);
 }
 
@@ -582,7 +589,7 @@ void Client::Impl::expire(MonoTime now) {
       } else {
         pull(now);
         pull_->tries = tries + 1;
-        pull_->next = now + kRequestRetry * (1 << tries);
+        pull_->next = now + kRequestRetry * std::min(tries, 2U);
       }
     }
     retry_punches(now);
@@ -661,7 +668,7 @@ Client::~Client() = default;
 void Client::set_servers(std::vector<Endpoint> servers, MonoTime now) {
   impl_->set_servers(std::move(servers), now);
 }
-void Client::set_stream(std::uint32_t stream, MonoTime now) {
+void Client::set_stream(std::uint64_t stream, MonoTime now) {
   impl_->set_stream(stream, now);
 }
 void Client::set_local(Local local, MonoTime now) {

@@ -121,7 +121,7 @@ class Client {
   // stream.
   void set_servers(std::vector<Endpoint> servers, MonoTime now);
   // A stream to the nucleus is open under this number, which is not 0; 0: none is any more.
-  void set_stream(std::uint32_t stream, MonoTime now);
+  void set_stream(std::uint64_t stream, MonoTime now);
   // Tells the nucleus when it differs from before.
   void set_local(Local local, MonoTime now);
   // Another address to ask for, and whether to take it from a key that is gone. Registers again.

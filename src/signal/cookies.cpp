@@ -11,7 +11,7 @@ namespace {
 
 Cookie mac_of(const SecretArray<32>& secret, const ClusterTag& tag, const PublicKey& ephemeral,
               const Route& from) {
-  std::array<std::uint8_t, 8 + 32 + 16 + 2 + 4> covered;
+  std::array<std::uint8_t, 8 + 32 + 16 + 2 + 8> covered;
   ByteWriter out(covered);
   out.bytes(tag);
   out.bytes(ephemeral.bytes());

@@ -9,11 +9,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <optional>
-#include <set>
-#include <string>
-#include <variant>
 #include <vector>
 
 #include "signal/client.h"
@@ -22,7 +20,7 @@ namespace sinew::signal {
 
 class Group {
  public:
-  inline static constexpr std::size_t kMaxNuclei = 8;
+  static constexpr std::size_t kMaxNuclei = 8;
 
   struct Event {
     std::size_t nucleus;  // that it came from; of a MapChangedEvent of the merged map: any
@@ -40,7 +38,7 @@ class Group {
   const Client& client(std::size_t nucleus) const { return clients_[nucleus]; }
 
   void set_servers(std::size_t nucleus, std::vector<Endpoint> servers, MonoTime now);
-  void set_stream(std::size_t nucleus, std::uint32_t stream, MonoTime now);
+  void set_stream(std::size_t nucleus, std::uint64_t stream, MonoTime now);
   void set_local(const Client::Local& local, MonoTime now);
   void network_changed(MonoTime now);
   void punch(const NodeKey& target, const std::vector<netmap::Candidate>& candidates, MonoTime now);
@@ -62,16 +60,20 @@ class Group {
   std::optional<Endpoint> observed() const;
 
  private:
-  void collect(std::size_t nucleus, MonoTime now);
-  void merge(const Client::MapChangedEvent& change);
+  void collect(MonoTime now);
+  void take(std::size_t nucleus, Client::Event event, MonoTime now);
   void adopt_address(std::size_t nucleus, const Client::RegisteredEvent& event, MonoTime now);
+  void merge(std::size_t nucleus, const Client::MapChangedEvent& change);
+  void merge_peer(const NodeKey& key, Client::MapChangedEvent& merged);
+  bool is_any_registered() const;
 
   std::vector<Client> clients_;
+  bool replaces_;
   netmap::NetMap map_;
   std::optional<std::size_t> leader_;  // whose address counts
   std::vector<bool> is_registered_;
-  std::size_t left_ = 0;
-  bool was_lost_ = false;
+  std::vector<bool> has_left_;
+  bool is_lost_ = false;
   std::deque<Event> events_;
 };
 

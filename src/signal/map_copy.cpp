@@ -8,24 +8,22 @@
 namespace sinew::signal {
 
 bool MapCopy::take(Page page, bool may_restart) {
-  const bool is_restart = page.from == 0 && (page.epoch != cursor_.epoch || cursor_.version != 0);
-  if (is_restart) {
-    if (!may_restart) return false;
-    restart(page.epoch);
-  }
-  if (page.epoch != cursor_.epoch || page.from < cursor_.version) return false;
+  const bool is_other = page.epoch != cursor_.epoch;
+  if (is_other && (!may_restart || page.from != 0)) return false;
+  if (is_other || (may_restart && page.from == 0 && cursor_.version != 0)) restart(page.epoch);
+  if (page.to < cursor_.version) return false;
   if (page.from > cursor_.version) {
     is_complete_ = false;
     if (ahead_.size() < kMaxPullPages) ahead_.push_back(std::move(page));
     return false;
   }
   apply(page);
-  for (auto next = ahead_.begin(); next != ahead_.end();) {
-    const bool fits = next->epoch == cursor_.epoch && next->from == cursor_.version;
-    const bool is_old = next->epoch != cursor_.epoch || next->from < cursor_.version;
-    if (fits) apply(*next);
-    next = fits || is_old ? ahead_.erase(next) : next + 1;
-    if (fits) next = ahead_.begin();
+  const auto is_next = [this](const Page& ahead) { return ahead.from <= cursor_.version; };
+  for (auto next = std::ranges::find_if(ahead_, is_next); next != ahead_.end();
+       next = std::ranges::find_if(ahead_, is_next)) {
+    const Page ahead = std::move(*next);
+    ahead_.erase(next);
+    if (ahead.to > cursor_.version) apply(ahead);
   }
   return true;
 }

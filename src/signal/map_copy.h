@@ -1,7 +1,8 @@
-// A node's copy of the map, page by page. Pages may come in any order: one that is ahead waits, up
-// to kMaxPullPages of them, until the copy has reached its beginning; one from behind is dropped,
-// because a newer one has been applied. A page that begins at 0 while the copy is further on, or of
-// another epoch, starts the map from its beginning: what is not named again until its end is gone.
+// A node's copy of the map, page by page. Pages may come in any order. One that is ahead waits, up
+// to kMaxPullPages of them, until the copy has reached its beginning. One that begins behind but
+// ends further on is applied whole: it was written after everything applied so far, because nothing
+// in the copy is from behind its end. One that ends behind is dropped. A page from the beginning of
+// the map, where another was asked for, starts it anew: what is not named again is gone.
 //
 // A nucleus that has just started does not know everybody yet. What is missing from its map stays
 // in the copy until `settled`; a removal that it says counts at once. Pure; one thread.
@@ -33,8 +34,8 @@ class MapCopy {
   // `own` never appears among the peers.
   explicit MapCopy(const NodeKey& own) : own_(own) {}
 
-  // `may_restart`: the page answers the question that is open now; only such a one may start the
-  // map from its beginning. True when the copy got further.
+  // `may_restart`: the page answers the question that is open now, and that was not for the
+  // beginning of this very map. False when it is dropped, or waits.
   bool take(Page page, bool may_restart);
   // Nobody is taken out for being unknown to a nucleus before that time.
   void set_settled(MonoTime settled) { settled_ = settled; }

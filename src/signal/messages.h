@@ -56,7 +56,7 @@ using SessionId = StrongId<struct SessionIdTag, std::uint64_t>;
 // The way a datagram came, or goes.
 struct Route {
   Endpoint endpoint;         // UDP; of a stream, its other end
-  std::uint32_t stream = 0;  // 0: UDP; else the number its owner gave a stream
+  std::uint64_t stream = 0;  // 0: UDP; else the number its owner gave a stream
 
   bool is_udp() const { return stream == 0; }
   friend constexpr auto operator<=>(const Route&, const Route&) = default;

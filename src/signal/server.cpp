@@ -30,7 +30,7 @@ constexpr TokenBucket::Limits kResetsOfAll{.interval = 1ms, .burst = 1000};
 constexpr Duration kNewsInterval = 200ms;
 constexpr Duration kNewsIntervalOfSession = 200us;
 constexpr Duration kNewsRetry = 1s;
-constexpr unsigned kNewsTries = 3;
+constexpr unsigned kNewsTries = 5;
 
 struct State;
 
@@ -42,6 +42,7 @@ struct Session {
   IpAddress proven;  // where it can receive: a cookie went there and came back
   TokenBucket rate;
   MonoTime due;             // its end, unless it is heard
+  bool is_newest = true;    // what it says now was said after all else that came
   bool has_spoken = false;  // a datagram behind its OPEN came
   bool is_registered = false;
   Cursor known;            // what the node's copy of the map has reached
@@ -85,7 +86,7 @@ class Server::Impl {
   Result<> remove_cluster(std::string_view name, MonoTime now);
   Result<> set_relays(std::string_view name, std::vector<netmap::Relay> relays, MonoTime now);
   void feed(ByteView datagram, const Route& from, MonoTime now, WallTime wall);
-  void close_stream(std::uint32_t stream, MonoTime now);
+  void close_stream(std::uint64_t stream, MonoTime now);
   void expire(MonoTime now);
   MonoTime deadline() const;
   std::optional<Transmit> next_transmit();
@@ -328,7 +329,8 @@ void Server::Impl::take_data(ByteView datagram, const Route& from, MonoTime now,
   }
   session.has_spoken = true;
   // A late datagram says nothing about where the node is now.
-  if (session.channel.was_newest(head.counter)) session.route = from;
+  session.is_newest = session.channel.was_newest(head.counter);
+  if (session.is_newest) session.route = from;
   set_due(session, now + kMissedHeartbeats * settings_.heartbeat);
   if (!session.rate.take(now)) {
     ++stats_.limited;
@@ -377,7 +379,7 @@ void Server::Impl::set_due(Session& session, MonoTime due) {
   if (due != MonoTime::never()) due_.emplace(due, id);
 }
 
-void Server::Impl::close_stream(std::uint32_t stream, MonoTime now) {
+void Server::Impl::close_stream(std::uint64_t stream, MonoTime now) {
   std::vector<SessionId> over;
   for (const auto& [id, session] : sessions_)
     if (session.route.stream == stream && stream != 0) over.push_back(id);
@@ -450,7 +452,9 @@ void Server::Impl::handle(Session& session, RequestId id, const Pull& body, Mono
     send(session.route, session.channel.seal(page.bytes));
     after = page.to;
     if (page.has_more) continue;
-    session.known = page.to;  // if the page is lost, the node asks again by itself
+    // If the page is lost, the node asks again by itself; not so if it has asked again before, and
+    // drops this as from behind.
+    if (session.is_newest) session.known = page.to;
     return;
   }
 }
@@ -687,7 +691,7 @@ Result<> Server::set_relays(std::string_view cluster, std::vector<netmap::Relay>
 void Server::feed(ByteView datagram, const Route& from, MonoTime now, WallTime wall) {
   impl_->feed(datagram, from, now, wall);
 }
-void Server::close_stream(std::uint32_t stream, MonoTime now) {
+void Server::close_stream(std::uint64_t stream, MonoTime now) {
   impl_->close_stream(stream, now);
 }
 void Server::expire(MonoTime now) {

@@ -115,7 +115,7 @@ class Server {
 
   void feed(ByteView datagram, const Route& from, MonoTime now, WallTime wall);
   // Nobody answers over that stream any more.
-  void close_stream(std::uint32_t stream, MonoTime now);
+  void close_stream(std::uint64_t stream, MonoTime now);
   void expire(MonoTime now);
   MonoTime deadline() const;
   std::optional<Transmit> next_transmit();

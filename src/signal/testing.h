@@ -36,7 +36,7 @@ struct TestNode {
   std::unique_ptr<Client> client;
   NodeKey key;
   Endpoint address;
-  std::uint32_t stream = 0;
+  std::uint64_t stream = 0;
   bool has_udp = true;
   std::vector<Client::Event> events;
 
@@ -67,7 +67,7 @@ class World {
   struct Datagram {
     Endpoint from;
     Route to;  // to the nucleus: its endpoint
-    std::uint32_t stream = 0;
+    std::uint64_t stream = 0;
     bool is_to_nucleus = false;
     Bytes bytes;
   };
