@@ -55,6 +55,9 @@ enum class Reason : std::uint8_t {
 };
 std::string_view name_of(Reason reason);
 
+// Why an outside address that a gateway names is of no use, if so.
+std::optional<Reason> objection(const IpAddress& external);
+
 struct Target {
   IpAddress gateway;
   IpAddress own;  // our address towards it
@@ -71,7 +74,7 @@ struct Event {
     kReleased,     // the port was given back as asked
   };
   Kind kind = Kind::kUnavailable;
-  Endpoint external;
+  Endpoint external = {};
   Protocol protocol = Protocol::kPcp;
   Reason reason = Reason::kNoAnswer;
 

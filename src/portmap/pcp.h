@@ -44,7 +44,7 @@ struct MapAnswer {
   std::uint8_t result = 0;
   std::uint32_t lifetime = 0;
   std::uint32_t epoch = 0;
-  std::uint8_t protocol = 0;
+  std::uint8_t protocol = 0;  // always UDP's
   std::uint16_t internal_port = 0;
   Endpoint external;
 

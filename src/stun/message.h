@@ -34,7 +34,6 @@ inline constexpr std::size_t kSmallestAnswerSizeV4 = kHeaderSize + 12;
 inline constexpr std::size_t kSmallestAnswerSizeV6 = kHeaderSize + 24;
 inline constexpr std::size_t kMaxAnswerSize = kRequestSize;
 
-inline constexpr std::uint16_t kTryAlternate = 300;
 inline constexpr std::uint16_t kUnknownAttribute = 420;
 
 // Random, and all that proves that an answer is one.
@@ -78,8 +77,8 @@ std::array<std::uint8_t, kRequestSize> encode_request(const TransactionId& trans
 
 struct Answer {
   Endpoint mapped;
-  std::optional<Endpoint> response_origin;
-  std::optional<Endpoint> other_address;
+  std::optional<Endpoint> response_origin = {};
+  std::optional<Endpoint> other_address = {};
   bool has_fingerprint = false;
 };
 

@@ -34,8 +34,8 @@ class Responder {
   // Where a request arrived, as clients know it.
   struct Addresses {
     Endpoint asked;
-    std::uint16_t other_port = 0;            // a second port at the same address; 0: none
-    std::optional<IpAddress> other_address;  // a second address, with both ports
+    std::uint16_t other_port = 0;                 // a second port at the same address; 0: none
+    std::optional<IpAddress> other_address = {};  // a second address, with both ports
   };
 
   struct Reply {

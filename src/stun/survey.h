@@ -60,8 +60,8 @@ inline constexpr Duration kFilterMemory = 10min;
 
 struct Server {
   std::uint16_t id = 0;
-  std::optional<Endpoint> v4;
-  std::optional<Endpoint> v6;
+  std::optional<Endpoint> v4 = {};
+  std::optional<Endpoint> v6 = {};
   std::uint16_t other_port = 0;  // 0: learned from OTHER-ADDRESS, if it has one
 };
 
@@ -133,49 +133,64 @@ class Survey {
 
  private:
   enum class Purpose : std::uint8_t { kPlain, kChangePort, kChangeBoth, kSecondPort, kHairpin };
-  enum class State : std::uint8_t { kAsking, kAnswered, kSilent, kUnsupported };
+  enum class State : std::uint8_t {
+    kAsking,
+    kAnswered,
+    kSilent,  // asked often enough
+    kUnclear  // refused, not done as asked, or cut off by the end of the survey
+  };
   struct Try {
     TransactionId transaction{};
     MonoTime sent;
   };
   struct Question {
     Purpose purpose = Purpose::kPlain;
-    std::size_t server = 0;  // index
+    std::size_t server = 0;  // index into asked_servers_
     Endpoint to;
     State state = State::kAsking;
-    std::vector<Try> tries;
+    std::vector<Try> tries;  // at most kTries
     MonoTime next;
     std::optional<Endpoint> mapped;
-    Endpoint answered_from;
+    std::optional<Endpoint> other;  // OTHER-ADDRESS
     Duration round_trip{};
+    // Nothing of ours had opened the NAT for where the answer came from.
+    bool is_proof = false;
   };
-  // What is found out once per family.
+  // What a full survey does once in each family.
   struct Family {
-    std::optional<std::size_t> first;  // the plain question that was answered first
-    bool has_asked_filter = false;
+    std::optional<std::size_t> first;   // the plain question that was answered first
+    std::optional<std::size_t> tester;  // the first one whose server has a second port
+    bool has_seen_first = false;
+    bool has_tested_filter = false;
     bool has_asked_second_port = false;
-    bool has_asked_hairpin = false;
   };
+
+  Family& family(bool v6) { return v6 ? v6_ : v4_; }
+  const Family& family(bool v6) const { return v6 ? v6_ : v4_; }
 
   void ask(Purpose purpose, std::size_t server, const Endpoint& to, MonoTime now);
   void transmit(Question& question, MonoTime now);
   void ask_next_server(bool v6, MonoTime now);
-  void take_answer(Question& question, const Message& message, const Endpoint& from,
-                   const Try& asked, MonoTime now);
+  void take(Question& question, const Try& asked, const Message& message, const Endpoint& from,
+            MonoTime now);
+  void take_mapped(std::size_t index, const Message& message);
+  void take_changed(Question& question, const Endpoint& from) const;
   void proceed(MonoTime now);
   void proceed_family(bool v6, MonoTime now);
+  void take_first(bool v6, MonoTime now);
+  void test_filter(bool v6, MonoTime now);
   bool wants_second_port(bool v6) const;
-  bool is_filter_test_spoiled(const Endpoint& second_port, MonoTime now) const;
-  bool is_settled(Purpose purpose, bool v6) const;
+  std::optional<Endpoint> second_port_of(const Question& plain) const;
+  bool is_asking(bool v6, bool only_filter) const;
   const Question* find(Purpose purpose, bool v6) const;
   bool is_own(const Endpoint& mapped) const;
+  std::optional<Endpoint> mapped_of(bool v6) const;
   Behaviour mapping_of(bool v6) const;
   Behaviour filtering_of(bool v6) const;
   std::optional<bool> hairpins() const;
-  void finish(MonoTime now);
+  void finish();
   Report full_report() const;
   Report light_report() const;
-  void add_measurements(Report& report) const;
 
   Rng& rng_;
   std::vector<Server> servers_;
@@ -183,7 +198,8 @@ class Survey {
   std::vector<Endpoint> own_;
   Mode mode_ = Mode::kFull;
   bool running_ = false;
-  MonoTime end_;
+  bool has_heard_ = false;  // any answer
+  MonoTime began_;
   std::vector<Question> questions_;
   Family v4_;
   Family v6_;
