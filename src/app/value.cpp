@@ -2,37 +2,31 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
-
 #include "base/text.h"
+#include "json/value.h"
 
 namespace sinew::app {
 namespace {
 
-std::string quoted(std::string_view text) {
-  std::string out = "\"";
-  append_json_escaped(out, text);
-  out += '"';
-  return out;
-}
-
-// Appends opening, the items each on a line of its own, closing.
-template <typename Items, typename AppendItem>
-void append_block(std::string& out, std::string_view brackets, std::size_t depth,
-                  const Items& items, AppendItem append_item) {
-  out += brackets[0];
-  bool is_first = true;
-  for (const auto& item : items) {
-    out += is_first ? "\n" : ",\n";
-    is_first = false;
-    out.append(2 * (depth + 1), ' ');
-    append_item(item);
-  }
-  if (!is_first) {
-    out += '\n';
-    out.append(2 * depth, ' ');
-  }
-  out += brackets[1];
+json::Value as_json(const Value& value) {
+  const auto convert = []<typename T>(const T& held) -> json::Value {
+    if constexpr (std::same_as<T, std::monostate>) {
+      return {};
+    } else if constexpr (std::same_as<T, Value::List>) {
+      json::Value::Array array;
+      for (const Value& item : held)
+        array.push_back(as_json(item));
+      return array;
+    } else if constexpr (std::same_as<T, Value::Record>) {
+      json::Value::Object object;
+      for (const Value::Field& field : held)
+        object.push_back({.name = field.name, .value = as_json(field.value)});
+      return object;
+    } else {
+      return held;
+    }
+  };
+  return std::visit(convert, value.held());
 }
 
 }  // namespace
@@ -84,32 +78,7 @@ std::string Value::to_line() const {
 }
 
 std::string Value::to_json() const {
-  std::string out;
-  append_json(out, 0);
-  return out;
-}
-
-void Value::append_json(std::string& out, std::size_t depth) const {
-  const auto append = [&]<typename T>(const T& value) {
-    if constexpr (std::same_as<T, std::monostate>) {
-      out += "null";
-    } else if constexpr (std::same_as<T, std::string>) {
-      out += quoted(value);
-    } else if constexpr (std::same_as<T, double>) {
-      out += std::isfinite(value) ? fmt::format("{}", value) : "null";
-    } else if constexpr (std::same_as<T, List>) {
-      append_block(out, "[]", depth, value,
-                   [&](const Value& item) { item.append_json(out, depth + 1); });
-    } else if constexpr (std::same_as<T, Record>) {
-      append_block(out, "{}", depth, value, [&](const Field& field) {
-        out += quoted(field.name) + ": ";
-        field.value.append_json(out, depth + 1);
-      });
-    } else {
-      out += fmt::format("{}", value);
-    }
-  };
-  std::visit(append, held_);
+  return json::write(as_json(*this), json::Layout::kIndented);
 }
 
 }  // namespace sinew::app

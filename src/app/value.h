@@ -42,6 +42,10 @@ class Value {
   // {{"name", "edge1"}, {"rtt_ms", 12}}
   static Value record(std::initializer_list<Field> fields);
 
+  using Held = std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string,
+                            List, Record>;
+  const Held& held() const { return held_; }
+
   // Nullptr when it is something else.
   const List* as_list() const { return std::get_if<List>(&held_); }
   const Record* as_record() const { return std::get_if<Record>(&held_); }
@@ -58,10 +62,7 @@ class Value {
   friend bool operator==(const Value&, const Value&);
 
  private:
-  void append_json(std::string& out, std::size_t depth) const;
-
-  std::variant<std::monostate, bool, std::int64_t, std::uint64_t, double, std::string, List, Record>
-      held_;
+  Held held_;
 };
 
 }  // namespace sinew::app
