@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <limits>
 #include <string>
 
 #include "base/rng.h"
@@ -159,4 +160,18 @@ TEST_CASE("edit distance agrees with the textbook recursion") {
     CAPTURE(to);
     CHECK(edit_distance(from, to) == naive_distance(from, to));
   }
+}
+
+TEST_CASE("JSON numbers keep every digit, and infinity is null") {
+  std::string out;
+  append_json_number(out, std::numeric_limits<std::int64_t>::min());
+  out += ' ';
+  append_json_number(out, std::numeric_limits<std::uint64_t>::max());
+  out += ' ';
+  append_json_number(out, 0.1);
+  out += ' ';
+  append_json_number(out, -std::numeric_limits<double>::infinity());
+  out += ' ';
+  append_json_string(out, "a\"b");
+  CHECK(out == "-9223372036854775808 18446744073709551615 0.1 null \"a\\\"b\"");
 }

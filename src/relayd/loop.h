@@ -20,6 +20,7 @@
 #include "os/mutex.h"
 #include "os/poller.h"
 #include "os/random.h"
+#include "relay/http.h"
 #include "relay/server.h"
 #include "relayd/datagrams.h"
 #include "relayd/link.h"

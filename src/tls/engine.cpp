@@ -150,12 +150,11 @@ Result<Engine> Engine::server(const Context& context) {
 Result<> Engine::feed(ByteView wire, Bytes& plaintext) {
   State& state = *state_;
   if (state.failure) return *state.failure;
-  if (state.has_ended) return {};  // nothing counts behind the end
   const std::size_t before = state.wire.output.size();
   state.wire.incoming = wire;
   if (!state.is_established) TRY(state.shake_hands());
   if (state.is_established) TRY(state.open_records(plaintext));
-  const bool is_read = state.wire.incoming.empty() || state.has_ended;
+  const bool is_read = state.wire.incoming.empty() || state.has_ended;  // nothing counts behind it
   state.wire.incoming = {};
   if (!is_read) return state.fail(ErrorKind::kInternal, "bytes were left over");
   return state.count_answers(state.wire.output.size() - before);
