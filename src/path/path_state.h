@@ -40,8 +40,10 @@ class PathState {
 
   bool is_waiting() const { return waiting_.has_value(); }
   MonoTime timeout_at() const;
-  // Packets may be sent this way.
+  // Packets that go this way may go on doing so.
   bool is_usable() const { return carries_full_ && !is_doubted_ && !is_dead(); }
+  // Packets may be moved here from another way: nothing speaks against it.
+  bool is_ready() const { return is_usable() && misses_ == 0; }
   bool is_doubted() const { return is_doubted_; }
   bool has_answered() const { return answered_at_.has_value(); }
   bool is_dead() const { return misses_ >= (is_heard_since_miss() ? kMaxMissesHeard : kMaxMisses); }

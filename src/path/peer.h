@@ -89,6 +89,7 @@ class Peer {
   PathState* find_or_add(const Direct& direct);
   void wake(Duration for_how_long, MonoTime now);
   void fall_asleep(MonoTime now);
+  void give_up_probing();
   bool is_busy(MonoTime now) const { return wanted_at_ && now < *wanted_at_ + kTrafficFor; }
   bool can_probe() { return station_.settings.is_probing && box() != nullptr; }
   bool is_called_lately(MonoTime now) const {
@@ -112,8 +113,9 @@ class Peer {
   void continue_punch(MonoTime now);
   std::optional<Endpoint> hole_target() const;
   void open_holes(MonoTime now);
-  void close_holes(MonoTime now);
+  void close_holes();
   void drop_dead_socket();
+  void drop_kept_socket();
   void start_guessing(MonoTime now);
   MonoTime compute_deadline(MonoTime now) const;
 

@@ -70,7 +70,7 @@ Route Peer::next_route(MonoTime now) {
 PathState* Peer::best() {
   PathState* best = nullptr;
   for (PathState& path : paths_) {
-    if (!path.is_usable() || (&path != current() && path.misses() > 0)) continue;
+    if (!(&path == current() ? path.is_usable() : path.is_ready())) continue;
     if (best == nullptr || is_better(path, *best)) best = &path;
   }
   return best;
@@ -162,7 +162,7 @@ Description Peer::describe(MonoTime now) const {
                           .paths = paths_.size(),
                           .answering = 0,
                           .history = {history_.begin(), history_.end()}};
-  for (const PathState& path : paths_) description.answering += path.is_usable() ? 1 : 0;
+  for (const PathState& path : paths_) description.answering += path.is_ready() ? 1 : 0;
   if (const PathState* used = current()) {
     description.rtt = used->rtt();
     description.loss_permille = used->loss_permille();

@@ -55,7 +55,7 @@ bool Nat::leave(Packet& packet, MonoTime now) {
                 .first;
   }
   found->second.used = now;
-  found->second.written_to.insert(masked(packet.to, kind_.filtering));
+  found->second.written_to[masked(packet.to, kind_.filtering)] = now;
   packet.from = {.address = outside_, .port = found->second.port};
   return true;
 }
@@ -66,9 +66,11 @@ bool Nat::enter(Packet& packet, MonoTime now) {
   if (port == by_port_.end()) return false;
   Mapping& mapping = mappings_.at(port->second);
   if (is_over(mapping, now)) return false;
-  const bool is_let_in =
-      mapping.is_permanent || mapping.written_to.contains(masked(packet.from, kind_.filtering));
-  if (!is_let_in) return false;
+  const auto written = mapping.written_to.find(masked(packet.from, kind_.filtering));
+  const bool is_expected =
+      written != mapping.written_to.end() && now <= written->second + kind_.timeout;
+  if (!is_expected && !mapping.is_permanent) return false;
+  if (is_expected) written->second = now;
   mapping.used = now;
   packet.to = mapping.key.inside;
   return true;

@@ -15,7 +15,6 @@
 #include <memory>
 #include <optional>
 #include <queue>
-#include <set>
 #include <vector>
 
 #include "base/bytes.h"
@@ -81,7 +80,7 @@ class Nat {
     std::uint16_t port = 0;
     MonoTime used;
     bool is_permanent = false;
-    std::set<Endpoint> written_to;
+    std::map<Endpoint, MonoTime> written_to;  // and when it was last used
   };
 
   Endpoint masked(const Endpoint& endpoint, Rule rule) const;

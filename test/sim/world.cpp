@@ -264,7 +264,9 @@ void Node::transmit(const path::Transmit& transmit) {
     return world_.relay(*this, relayed->peer, transmit.bytes);
   }
   const path::Direct& direct = std::get<path::Direct>(transmit.to);
-  const auto from = source_for(direct.endpoint.address, sockets_.at(direct.socket.value()));
+  const auto socket = sockets_.find(direct.socket.value());
+  VERIFY(socket != sockets_.end());
+  const auto from = source_for(direct.endpoint.address, socket->second);
   if (from) world_.net.send(*this, {.from = *from, .to = direct.endpoint, .bytes = transmit.bytes});
 }
 
