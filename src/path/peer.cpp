@@ -184,7 +184,8 @@ void Peer::settle(MonoTime now) {
   if (!is_awake_) return;
   if (now >= awake_until_) return fall_asleep(now);
   if (!can_probe()) give_up_probing();
-  for (PathState& path : paths_) static_cast<void>(path.take_timeout(now));
+  for (PathState& path : paths_)
+    static_cast<void>(path.take_timeout(now));
   check_current(now);
   continue_search(now);
   choose_route(now);
@@ -235,7 +236,8 @@ void Peer::list_candidates() {
   std::erase_if(paths_, [&](const PathState& path) {
     return path.is_listed && !path.has_answered() && !is_named(path);
   });
-  for (PathState& path : paths_) path.is_listed = is_named(path);
+  for (PathState& path : paths_)
+    path.is_listed = is_named(path);
   for (const auto* candidates : {&record_.candidates, &called_candidates_}) {
     for (const netmap::Candidate& candidate : *candidates) {
       if (!is_probeable(candidate.endpoint, station_.settings)) continue;

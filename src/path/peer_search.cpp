@@ -7,9 +7,9 @@
 namespace sinew::path {
 namespace {
 
-constexpr Duration kPingSpacing = 50ms;   // between two pings of one unproven path
-constexpr Duration kProvingFor = 5s;      // after its last answer a path is proven no further
-constexpr Duration kHolesOutlive = 1s;    // the route they led to, so that both sides have chosen
+constexpr Duration kPingSpacing = 50ms;  // between two pings of one unproven path
+constexpr Duration kProvingFor = 5s;     // after its last answer a path is proven no further
+constexpr Duration kHolesOutlive = 1s;   // the route they led to, so that both sides have chosen
 constexpr Duration kSocketsBusyPause = 2s;
 constexpr std::size_t kRoundsBeforeHoles = 3;
 
@@ -39,7 +39,8 @@ void Peer::continue_search(MonoTime now) {
     return round < kRounds.size() && now >= *search_.started + kRounds.at(round);
   };
   if (is_due(search_.round)) {
-    while (is_due(search_.round + 1)) ++search_.round;  // after a long pause, once
+    while (is_due(search_.round + 1))
+      ++search_.round;  // after a long pause, once
     run_round(now);
     ++search_.round;
   }
@@ -190,10 +191,9 @@ std::optional<Endpoint> Peer::hole_target() const {
 }
 
 void Peer::close_holes() {
-  const std::optional<SocketNumber> kept =
-      route_.is_direct() && holes_.owns(route_.direct.socket)
-          ? std::optional(route_.direct.socket)
-          : std::nullopt;
+  const std::optional<SocketNumber> kept = route_.is_direct() && holes_.owns(route_.direct.socket)
+                                               ? std::optional(route_.direct.socket)
+                                               : std::nullopt;
   std::erase_if(paths_, [&](const PathState& path) {
     return holes_.owns(path.direct().socket) && path.direct().socket != kept;
   });
@@ -212,9 +212,8 @@ void Peer::drop_dead_socket() {
 
 void Peer::drop_kept_socket() {
   if (!kept_socket_) return;
-  std::erase_if(paths_, [&](const PathState& path) {
-    return path.direct().socket == kept_socket_;
-  });
+  std::erase_if(paths_,
+                [&](const PathState& path) { return path.direct().socket == kept_socket_; });
   station_.release_sockets(*kept_socket_, 1);
   kept_socket_.reset();
 }
@@ -240,8 +239,7 @@ MonoTime Peer::compute_deadline(MonoTime now) const {
     next = std::min(next, route_since_ + kHolesOutlive);
   }
   if (search_.is_running) {
-    const Duration after =
-        search_.round < kRounds.size() ? kRounds.at(search_.round) : kSearchEnd;
+    const Duration after = search_.round < kRounds.size() ? kRounds.at(search_.round) : kSearchEnd;
     next = std::min(next, *search_.started + after);
   }
   if (is_busy(now)) next = std::min(next, look_at_);

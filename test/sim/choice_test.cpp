@@ -39,9 +39,7 @@ TEST_CASE("sim: UDP that is blocked towards the internet does not keep a LAN apa
   Realm& site = world.add_site(Access::kPortRestricted);
   Node& a = world.add_to(site);
   Node& b = world.add_to(site);
-  world.net.is_lost = [](const Packet& packet) {
-    return !packet.to.address.is_private();
-  };
+  world.net.is_lost = [](const Packet& packet) { return !packet.to.address.is_private(); };
   world.start();
   world.talk(a, b, 2s);
   CHECK(a.route_to(b).is_direct());

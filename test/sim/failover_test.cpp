@@ -74,7 +74,8 @@ Distribution gaps_after(const std::function<void(Pair&)>& break_it, double loss 
 }  // namespace
 
 TEST_CASE("sim: a direct path that dies is left for the relay within 3 s") {
-  auto gaps = gaps_after([](Pair& pair) { pair.world.net.is_lost = [](const Packet&) { return true; }; });
+  auto gaps =
+      gaps_after([](Pair& pair) { pair.world.net.is_lost = [](const Packet&) { return true; }; });
   gaps.print("both directions cut");
   CHECK(gaps.at(0.95) < 3s);
   CHECK(gaps.at(1) < 4s);

@@ -9,7 +9,8 @@ using namespace sinew::sim;
 
 namespace {
 
-constexpr std::uint64_t kDailyBudget = 1'000'000;  // bytes, sent and received, with IP and UDP headers
+constexpr std::uint64_t kDailyBudget =
+    1'000'000;  // bytes, sent and received, with IP and UDP headers
 
 struct Idle {
   explicit Idle(Duration nat_timeout, std::uint64_t seed = first_seed())
@@ -41,8 +42,8 @@ TEST_CASE("sim: an idle peer costs less than 1 MB a day and stays direct") {
     const std::uint64_t before = idle.bytes();
     const Duration span = path::kKeepIdle - 5min;
     idle.world.run_for(span);
-    const auto daily = static_cast<std::uint64_t>(
-        static_cast<double>(idle.bytes() - before) * (24.0 * 3600 / 6900));
+    const auto daily = static_cast<std::uint64_t>(static_cast<double>(idle.bytes() - before) *
+                                                  (24.0 * 3600 / 6900));
     CHECK(daily < kDailyBudget);
     MESSAGE("NAT forgets after " << timeout.count() / 1'000'000'000 << " s: " << daily / 1000
                                  << " kB a day");
@@ -70,7 +71,8 @@ TEST_CASE("sim: the interval grows no further than the NAT's memory") {
 
 TEST_CASE("sim: a peer that nobody talked to costs nothing at all") {
   World world(first_seed());
-  for (int i = 0; i < 8; ++i) world.add(Access::kPortRestricted);
+  for (int i = 0; i < 8; ++i)
+    world.add(Access::kPortRestricted);
   world.start();
   world.run_for(1h);
   for (const auto& node : world.nodes) {

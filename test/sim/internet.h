@@ -1,5 +1,5 @@
-// A virtual internet in virtual time: sites with NATs of every kind, CGNATs above them, firewalls of
-// IPv6, delay, jitter and loss, all from one seed. Nothing here knows what the datagrams mean.
+// A virtual internet in virtual time: sites with NATs of every kind, CGNATs above them, firewalls
+// of IPv6, delay, jitter and loss, all from one seed. Nothing here knows what the datagrams mean.
 //
 //   world ── 203.0.113.x (hosts without NAT, outer sides of NATs)
 //     └─ Nat ── Realm 192.168.0.0/16 (hosts)
@@ -108,9 +108,9 @@ class Machine {
   Realm* realm = nullptr;
   std::optional<IpAddress> v4;
   std::optional<IpAddress> v6;
-  Duration latency = 10ms;    // to the middle of the internet
+  Duration latency = 10ms;  // to the middle of the internet
   Duration jitter = 0ms;
-  double loss = 0;            // of what it sends and what it receives
+  double loss = 0;  // of what it sends and what it receives
   bool is_udp_blocked = false;
   bool is_running = true;
 };

@@ -1,5 +1,5 @@
-// Random worlds in which random things happen: whatever it is, peers hear each other while the relay
-// lives, become direct where they can, and stay quiet.
+// Random worlds in which random things happen: whatever it is, peers hear each other while the
+// relay lives, become direct where they can, and stay quiet.
 #include <doctest/doctest.h>
 
 #include <algorithm>
