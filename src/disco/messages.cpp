@@ -44,10 +44,9 @@ void write(ByteWriter& out, const CallMe& call) {
   const netmap::Connectivity& connectivity = call.connectivity;
   out.u8(static_cast<std::uint8_t>(Type::kCallMe));
   out.bytes(call.sender.bytes());
-  out.u8(static_cast<std::uint8_t>((connectivity.has_udp ? kHasUdp : 0) |
-                                   (connectivity.has_port_mapping ? kHasPortMapping : 0) |
-                                   (call.is_answer ? kIsAnswer : 0) |
-                                   (call.has_open_sockets ? kHasOpenSockets : 0)));
+  out.u8(static_cast<std::uint8_t>(
+      (connectivity.has_udp ? kHasUdp : 0) | (connectivity.has_port_mapping ? kHasPortMapping : 0) |
+      (call.is_answer ? kIsAnswer : 0) | (call.has_open_sockets ? kHasOpenSockets : 0)));
   out.u8(static_cast<std::uint8_t>(connectivity.mapping));
   out.u8(static_cast<std::uint8_t>(connectivity.filtering));
   const std::size_t count = std::min(call.candidates.size(), netmap::kMaxCandidates);

@@ -106,9 +106,8 @@ void Agent::Engine::schedule(Entry& entry) {
 
 void Agent::Engine::forget_disco(const netmap::Peer& record) {
   const auto [first, last] = by_disco_.equal_range(record.disco.key);
-  const auto found = std::find_if(first, last, [&](const auto& entry) {
-    return entry.second == record.key;
-  });
+  const auto found =
+      std::find_if(first, last, [&](const auto& entry) { return entry.second == record.key; });
   if (found != last) by_disco_.erase(found);
 }
 
@@ -165,8 +164,8 @@ void Agent::Engine::take(const disco::Pong& pong, const netmap::DiscoKey& sender
   with(sent->peer, [&](Peer& peer) { peer.take_pong(*sent, now); });
 }
 
-void Agent::Engine::take(const disco::CallMe& call, const netmap::DiscoKey& sender,
-                         const Way& from, MonoTime now) {
+void Agent::Engine::take(const disco::CallMe& call, const netmap::DiscoKey& sender, const Way& from,
+                         MonoTime now) {
   const Relayed* relayed = std::get_if<Relayed>(&from);
   if (!belongs(call.sender, sender) || (relayed != nullptr && relayed->peer != call.sender)) {
     ++station.counters.unexpected;
@@ -183,7 +182,8 @@ void Agent::Engine::expire(MonoTime now) {
     if (at > now) break;
     due.push_back(key);
   }
-  for (const netmap::NodeKey& key : due) with(key, [&](Peer& peer) { peer.settle(now); });
+  for (const netmap::NodeKey& key : due)
+    with(key, [&](Peer& peer) { peer.settle(now); });
 }
 
 Agent::Agent(Rng& rng, const crypto::X25519PrivateKey& disco, const netmap::NodeKey& self,
@@ -217,9 +217,13 @@ void Agent::network_changed(MonoTime now) {
   engine_->with_all([&](Peer& peer) { peer.network_changed(now); });
 }
 
-void Agent::upsert_peer(const netmap::Peer& peer, MonoTime now) { engine_->upsert(peer, now); }
+void Agent::upsert_peer(const netmap::Peer& peer, MonoTime now) {
+  engine_->upsert(peer, now);
+}
 
-void Agent::remove_peer(const netmap::NodeKey& key, MonoTime) { engine_->remove(key); }
+void Agent::remove_peer(const netmap::NodeKey& key, MonoTime) {
+  engine_->remove(key);
+}
 
 void Agent::note_wanted(const netmap::NodeKey& key, MonoTime now) {
   engine_->with(key, [&](Peer& peer) { peer.note_wanted(now); });
@@ -238,13 +242,21 @@ void Agent::feed(ByteView datagram, const Way& from, MonoTime now) {
   engine_->feed(datagram, from, now);
 }
 
-void Agent::expire(MonoTime now) { engine_->expire(now); }
+void Agent::expire(MonoTime now) {
+  engine_->expire(now);
+}
 
-MonoTime Agent::deadline() const { return engine_->deadline(); }
+MonoTime Agent::deadline() const {
+  return engine_->deadline();
+}
 
-std::optional<Transmit> Agent::next_transmit() { return engine_->station.next_transmit(); }
+std::optional<Transmit> Agent::next_transmit() {
+  return engine_->station.next_transmit();
+}
 
-std::optional<Event> Agent::next_event() { return engine_->station.next_event(); }
+std::optional<Event> Agent::next_event() {
+  return engine_->station.next_event();
+}
 
 Route Agent::route_of(const netmap::NodeKey& key) const {
   const Peer* peer = engine_->find(key);
@@ -257,6 +269,8 @@ std::optional<Description> Agent::describe(const netmap::NodeKey& key, MonoTime 
   return peer->describe(now);
 }
 
-const Counters& Agent::counters() const { return engine_->station.counters; }
+const Counters& Agent::counters() const {
+  return engine_->station.counters;
+}
 
 }  // namespace sinew::path

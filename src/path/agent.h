@@ -49,8 +49,8 @@ namespace sinew::path {
 inline constexpr std::size_t kMaxPaths = 24;          // of a peer
 inline constexpr std::size_t kMaxOutstanding = 4096;  // pings without an answer; the oldest go
 inline constexpr std::size_t kPunchSockets = 256;
-inline constexpr std::size_t kHistoryLength = 16;     // changes of route that are remembered
-inline constexpr Duration kKeepIdle = 2h;             // then an unused path is given up
+inline constexpr std::size_t kHistoryLength = 16;  // changes of route that are remembered
+inline constexpr Duration kKeepIdle = 2h;          // then an unused path is given up
 
 struct Settings {
   bool is_relay_allowed = true;  // false: packets go directly or not at all
@@ -107,12 +107,12 @@ using Event = std::variant<RouteChanged, PunchWanted, SocketsWanted, SocketsRele
 
 struct Description {
   Route route;
-  std::optional<WhyNotDirect> why;  // none while the route is direct
-  std::optional<Duration> rtt;      // of the direct path in use, smoothed
-  unsigned loss_permille = 0;       // of its pings
-  Duration keepalive{};             // the interval learned for it
-  std::size_t paths = 0;            // that are known
-  std::size_t answering = 0;        // of these
+  std::optional<WhyNotDirect> why;    // none while the route is direct
+  std::optional<Duration> rtt;        // of the direct path in use, smoothed
+  unsigned loss_permille = 0;         // of its pings
+  Duration keepalive{};               // the interval learned for it
+  std::size_t paths = 0;              // that are known
+  std::size_t answering = 0;          // of these
   std::vector<HistoryEntry> history;  // oldest first
 };
 
@@ -123,11 +123,11 @@ struct Counters {
   std::uint64_t pings_received = 0;
   std::uint64_t pongs_received = 0;
   std::uint64_t calls_received = 0;
-  std::uint64_t bytes_sent = 0;        // of disco datagrams
-  std::uint64_t from_strangers = 0;    // dropped: unknown disco key
-  std::uint64_t forged = 0;            // dropped: does not open, or is not well-formed
-  std::uint64_t unexpected = 0;        // dropped: pong nobody asked for, wrong node key, wrong address
-  std::uint64_t held_back = 0;         // pings and answers the caps did not allow
+  std::uint64_t bytes_sent = 0;      // of disco datagrams
+  std::uint64_t from_strangers = 0;  // dropped: unknown disco key
+  std::uint64_t forged = 0;          // dropped: does not open, or is not well-formed
+  std::uint64_t unexpected = 0;  // dropped: pong nobody asked for, wrong node key, wrong address
+  std::uint64_t held_back = 0;   // pings and answers the caps did not allow
 };
 
 class Agent {

@@ -19,9 +19,8 @@ bool is_dependent(netmap::NatBehaviour behaviour) {
 
 bool is_public_v4(const Endpoint& endpoint) {
   const IpAddress& address = endpoint.address;
-  return address.is_v4() && endpoint.port != 0 && !address.is_private() &&
-         !address.is_loopback() && !address.is_link_local() && !address.is_multicast() &&
-         !address.is_unspecified();
+  return address.is_v4() && endpoint.port != 0 && !address.is_private() && !address.is_loopback() &&
+         !address.is_link_local() && !address.is_multicast() && !address.is_unspecified();
 }
 
 }  // namespace
@@ -33,9 +32,8 @@ bool is_probeable(const Endpoint& endpoint, const Settings& settings) {
   if (address == IpAddress::v4(255, 255, 255, 255)) return false;
   if (!address.is_v4() && (!settings.has_ipv6 || address.is_link_local())) return false;
   if (nowhere().contains(address)) return false;
-  return std::ranges::none_of(settings.inner_networks, [&](const IpPrefix& prefix) {
-    return prefix.contains(address);
-  });
+  return std::ranges::none_of(settings.inner_networks,
+                              [&](const IpPrefix& prefix) { return prefix.contains(address); });
 }
 
 bool is_hard(const netmap::Connectivity& side) {

@@ -24,9 +24,9 @@ bool is_strict(const netmap::Connectivity& side);
 // What two sides need beyond pinging each other at the same time.
 enum class Need : std::uint8_t {
   kNothing,
-  kHolesHere,    // we are hard, they are strict: open many sockets, they guess
-  kHolesThere,   // the other way round: guess
-  kPrediction,   // both are hard: only if the next ports of both can be foretold
+  kHolesHere,   // we are hard, they are strict: open many sockets, they guess
+  kHolesThere,  // the other way round: guess
+  kPrediction,  // both are hard: only if the next ports of both can be foretold
 };
 Need need_of(const netmap::Connectivity& here, const netmap::Connectivity& there);
 

@@ -1,7 +1,7 @@
-// How often an idle path has to be used to stay open. NATs forget a mapping after anything from 30 s
-// to many minutes; the interval grows while the path survives it, and goes back below what it did
-// not survive. At the shortest interval one ping and one pong over IPv6, counted with their headers,
-// come to 1 MB a day. Pure value.
+// How often an idle path has to be used to stay open. NATs forget a mapping after anything from 30
+// s to many minutes; the interval grows while the path survives it, and goes back below what it did
+// not survive. At the shortest interval one ping and one pong over IPv6, counted with their
+// headers, come to 1 MB a day. Pure value.
 #pragma once
 
 #include <algorithm>

@@ -30,13 +30,13 @@ inline constexpr TokenBucket::Limits kCallsPerPeer{.interval = 500ms, .burst = 6
 
 // Guessing ports sends more to one address, so it happens to one peer at a time, at a fixed pace,
 // and seldom. The peer has to have called within the last kCalledLately.
-inline constexpr std::size_t kGuesses = 1024;         // ports tried in one attempt
-inline constexpr std::size_t kGuessesPerStep = 8;     // every kGuessStep: 200 a second, 24 kB/s
+inline constexpr std::size_t kGuesses = 1024;      // ports tried in one attempt
+inline constexpr std::size_t kGuessesPerStep = 8;  // every kGuessStep: 200 a second, 24 kB/s
 inline constexpr Duration kGuessStep = 40ms;
-inline constexpr std::size_t kHolesPerStep = 16;      // pings out of fresh sockets
+inline constexpr std::size_t kHolesPerStep = 16;  // pings out of fresh sockets
 inline constexpr Duration kHoleStep = 25ms;
-inline constexpr Duration kHolesStayOpen = 15s;       // then the sockets are closed
-inline constexpr Duration kFirstPunchPause = 60s;     // between attempts; doubles
+inline constexpr Duration kHolesStayOpen = 15s;    // then the sockets are closed
+inline constexpr Duration kFirstPunchPause = 60s;  // between attempts; doubles
 inline constexpr Duration kLongestPunchPause = 1h;
 inline constexpr Duration kCalledLately = 10s;
 

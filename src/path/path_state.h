@@ -1,5 +1,6 @@
 // What is known about one direct path to a peer: whether it answers, how fast, and whether packets
-// of full size get through. Keeps count; who pings when is the peer's decision (peer.h). Pure value.
+// of full size get through. Keeps count; who pings when is the peer's decision (peer.h). Pure
+// value.
 #pragma once
 
 #include <optional>
@@ -12,9 +13,9 @@ namespace sinew::path {
 inline constexpr Duration kUnknownTimeout = 1s;      // for a path that never answered
 inline constexpr Duration kShortestTimeout = 200ms;  // of a ping, after which it is counted as lost
 inline constexpr Duration kLongestTimeout = 800ms;
-inline constexpr unsigned kMaxMisses = 3;            // in a row, and the path is dead
-inline constexpr unsigned kMaxMissesHeard = 5;       // the same while the tunnel still hears the peer
-inline constexpr unsigned kMaxFullMisses = 3;        // in a row: packets of full size do not pass
+inline constexpr unsigned kMaxMisses = 3;       // in a row, and the path is dead
+inline constexpr unsigned kMaxMissesHeard = 5;  // the same while the tunnel still hears the peer
+inline constexpr unsigned kMaxFullMisses = 3;   // in a row: packets of full size do not pass
 
 class PathState {
  public:
@@ -40,8 +41,10 @@ class PathState {
 
   bool is_waiting() const { return waiting_.has_value(); }
   MonoTime timeout_at() const;
-  // Packets may be sent this way.
+  // Packets that go this way may go on doing so.
   bool is_usable() const { return carries_full_ && !is_doubted_ && !is_dead(); }
+  // Packets may be moved here from another way: nothing speaks against it.
+  bool is_ready() const { return is_usable() && misses_ == 0; }
   bool is_doubted() const { return is_doubted_; }
   bool has_answered() const { return answered_at_.has_value(); }
   bool is_dead() const { return misses_ >= (is_heard_since_miss() ? kMaxMissesHeard : kMaxMisses); }

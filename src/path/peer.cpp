@@ -183,12 +183,13 @@ void Peer::network_changed(MonoTime now) {
 void Peer::settle(MonoTime now) {
   if (!is_awake_) return;
   if (now >= awake_until_) return fall_asleep(now);
-  if (!station_.settings.is_probing) paths_.clear();
-  for (PathState& path : paths_) static_cast<void>(path.take_timeout(now));
+  if (!can_probe()) give_up_probing();
+  for (PathState& path : paths_)
+    static_cast<void>(path.take_timeout(now));
   check_current(now);
   continue_search(now);
-  tend_paths(now);
   choose_route(now);
+  tend_paths(now);
   continue_punch(now);
   deadline_ = compute_deadline(now);
 }
@@ -196,8 +197,14 @@ void Peer::settle(MonoTime now) {
 void Peer::close() {
   guesses_.stop(station_);
   holes_.close(station_, {});
-  if (kept_socket_) station_.release_sockets(*kept_socket_, 1);
-  kept_socket_.reset();
+  drop_kept_socket();
+}
+
+void Peer::give_up_probing() {
+  close();
+  paths_.clear();
+  search_ = {};
+  look_at_ = MonoTime::never();
 }
 
 void Peer::wake(Duration for_how_long, MonoTime now) {
@@ -210,10 +217,8 @@ void Peer::wake(Duration for_how_long, MonoTime now) {
 }
 
 void Peer::fall_asleep(MonoTime now) {
-  close();
+  give_up_probing();
   is_awake_ = false;
-  paths_.clear();
-  search_ = {};
   held_until_ = deadline_ = MonoTime::never();
   set_route(station_.has_relay(record_.home) ? Route::relay() : Route::none(), Change::kFellAsleep,
             now);
@@ -231,7 +236,8 @@ void Peer::list_candidates() {
   std::erase_if(paths_, [&](const PathState& path) {
     return path.is_listed && !path.has_answered() && !is_named(path);
   });
-  for (PathState& path : paths_) path.is_listed = is_named(path);
+  for (PathState& path : paths_)
+    path.is_listed = is_named(path);
   for (const auto* candidates : {&record_.candidates, &called_candidates_}) {
     for (const netmap::Candidate& candidate : *candidates) {
       if (!is_probeable(candidate.endpoint, station_.settings)) continue;

@@ -36,13 +36,13 @@ inline constexpr Duration kFullPing = 10s;   // while busy: does the path still 
 inline constexpr Duration kLook = 60s;       // for a better path, while busy
 inline constexpr Duration kCalledFor = 60s;  // that a call keeps a peer awake
 inline constexpr std::array<Duration, 6> kRounds{0ms, 100ms, 300ms, 700ms, 1500ms, 3000ms};
-inline constexpr Duration kSearchEnd = 5s;   // after its start: the answers to the last round are in
+inline constexpr Duration kSearchEnd = 5s;  // after its start: the answers to the last round are in
 inline constexpr Duration kFirstPause = 2s;  // between searches without success; doubles
 inline constexpr Duration kLongestPause = 5min;
 inline constexpr Duration kSearchSpacing = 1s;  // at least, between two starts
-inline constexpr Duration kDwell = 5s;       // no path is left for a better one sooner
-inline constexpr Duration kMargin = 3ms;     // by which another path has to be faster, or
-inline constexpr int kMarginPart = 7;        // by this part of the round trip, if that is more
+inline constexpr Duration kDwell = 5s;          // no path is left for a better one sooner
+inline constexpr Duration kMargin = 3ms;        // by which another path has to be faster, or
+inline constexpr int kMarginPart = 7;           // by this part of the round trip, if that is more
 
 class Peer {
  public:
@@ -74,8 +74,8 @@ class Peer {
  private:
   struct Search {
     bool is_running = false;
-    bool is_calling = false;  // false: the peer called us; both calling would never end
-    bool is_first = true;     // since the peer woke up
+    bool is_calling = false;          // false: the peer called us; both calling would never end
+    bool is_first = true;             // since the peer woke up
     std::optional<MonoTime> started;  // the last one
     std::size_t round = 0;
     MonoTime again_at = MonoTime::never();
@@ -89,6 +89,7 @@ class Peer {
   PathState* find_or_add(const Direct& direct);
   void wake(Duration for_how_long, MonoTime now);
   void fall_asleep(MonoTime now);
+  void give_up_probing();
   bool is_busy(MonoTime now) const { return wanted_at_ && now < *wanted_at_ + kTrafficFor; }
   bool can_probe() { return station_.settings.is_probing && box() != nullptr; }
   bool is_called_lately(MonoTime now) const {
@@ -112,8 +113,9 @@ class Peer {
   void continue_punch(MonoTime now);
   std::optional<Endpoint> hole_target() const;
   void open_holes(MonoTime now);
-  void close_holes(MonoTime now);
+  void close_holes();
   void drop_dead_socket();
+  void drop_kept_socket();
   void start_guessing(MonoTime now);
   MonoTime compute_deadline(MonoTime now) const;
 
@@ -137,7 +139,7 @@ class Peer {
   std::optional<crypto::BoxKey> box_;
   bool is_box_tried_ = false;
 
-  std::vector<PathState> paths_;  // at most kMaxPaths
+  std::vector<PathState> paths_;                      // at most kMaxPaths
   std::vector<netmap::Candidate> called_candidates_;  // of its last call
   netmap::Connectivity there_;
   TokenBucket pings_;
@@ -151,7 +153,7 @@ class Peer {
   Search search_;
   MonoTime look_at_ = MonoTime::never();
   Keepalive keepalive_;
-  Duration silence_{};      // before the last ping of the path in use
+  Duration silence_{};  // before the last ping of the path in use
   Duration keepalive_jitter_{};
   MonoTime held_until_ = MonoTime::never();
 

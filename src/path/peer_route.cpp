@@ -18,7 +18,9 @@ bool is_private(const PathState& path) {
   return address.is_private() || address.is_link_local();
 }
 
-bool is_v4(const PathState& path) { return path.direct().endpoint.address.is_v4(); }
+bool is_v4(const PathState& path) {
+  return path.direct().endpoint.address.is_v4();
+}
 
 }  // namespace
 
@@ -28,7 +30,9 @@ const PathState* Peer::current() const {
   return found == paths_.end() ? nullptr : &*found;
 }
 
-PathState* Peer::current() { return const_cast<PathState*>(std::as_const(*this).current()); }
+PathState* Peer::current() {
+  return const_cast<PathState*>(std::as_const(*this).current());
+}
 
 // The path in use has died: others have to answer again before they are trusted, as what cut it
 // may have cut them too.
@@ -61,8 +65,8 @@ Route Peer::next_route(MonoTime now) {
     return fallback;
   }
   // Right after the search began, better ones are still coming in and nothing has settled.
-  const bool may_leave = now >= route_since_ + kDwell ||
-                         (search_.is_running && now < *search_.started + kRounds[4]);
+  const bool may_leave =
+      now >= route_since_ + kDwell || (search_.is_running && now < *search_.started + kRounds[4]);
   return Route::to(may_leave && is_clearly_better(*found, *used) ? found->direct()
                                                                  : used->direct());
 }
@@ -70,7 +74,7 @@ Route Peer::next_route(MonoTime now) {
 PathState* Peer::best() {
   PathState* best = nullptr;
   for (PathState& path : paths_) {
-    if (!path.is_usable() || (&path != current() && path.misses() > 0)) continue;
+    if (!(&path == current() ? path.is_usable() : path.is_ready())) continue;
     if (best == nullptr || is_better(path, *best)) best = &path;
   }
   return best;
@@ -91,8 +95,7 @@ bool Peer::is_better(const PathState& path, const PathState& than) const {
 // Two paths that are about equal never take turns: what is preferred for what it is wins from as
 // fast on, and loses only by a margin on top of its preference.
 bool Peer::is_clearly_better(const PathState& path, const PathState& than) const {
-  const bool is_preferred_family =
-      station_.settings.prefers_ipv6 && !is_v4(path) && is_v4(than);
+  const bool is_preferred_family = station_.settings.prefers_ipv6 && !is_v4(path) && is_v4(than);
   if (is_preferred_family || (is_private(path) && !is_private(than))) {
     return cost(path) < cost(than);
   }
@@ -162,7 +165,8 @@ Description Peer::describe(MonoTime now) const {
                           .paths = paths_.size(),
                           .answering = 0,
                           .history = {history_.begin(), history_.end()}};
-  for (const PathState& path : paths_) description.answering += path.is_usable() ? 1 : 0;
+  for (const PathState& path : paths_)
+    description.answering += path.is_ready() ? 1 : 0;
   if (const PathState* used = current()) {
     description.rtt = used->rtt();
     description.loss_permille = used->loss_permille();

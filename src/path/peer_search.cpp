@@ -7,9 +7,9 @@
 namespace sinew::path {
 namespace {
 
-constexpr Duration kPingSpacing = 50ms;   // between two pings of one unproven path
-constexpr Duration kProvingFor = 5s;      // after its last answer a path is proven no further
-constexpr Duration kHolesOutlive = 1s;    // the route they led to, so that both sides have chosen
+constexpr Duration kPingSpacing = 50ms;  // between two pings of one unproven path
+constexpr Duration kProvingFor = 5s;     // after its last answer a path is proven no further
+constexpr Duration kHolesOutlive = 1s;   // the route they led to, so that both sides have chosen
 constexpr Duration kSocketsBusyPause = 2s;
 constexpr std::size_t kRoundsBeforeHoles = 3;
 
@@ -39,7 +39,8 @@ void Peer::continue_search(MonoTime now) {
     return round < kRounds.size() && now >= *search_.started + kRounds.at(round);
   };
   if (is_due(search_.round)) {
-    while (is_due(search_.round + 1)) ++search_.round;  // after a long pause, once
+    while (is_due(search_.round + 1))
+      ++search_.round;  // after a long pause, once
     run_round(now);
     ++search_.round;
   }
@@ -81,7 +82,7 @@ void Peer::call(bool is_answer, bool has_open_sockets, bool by_nucleus, MonoTime
 
 void Peer::ping_all(MonoTime now) {
   for (PathState& path : paths_) {
-    if (!path.is_usable()) ping_unproven(path, now);
+    if (&path != current() && !path.is_ready()) ping_unproven(path, now);
   }
 }
 
@@ -99,7 +100,8 @@ void Peer::look_around(MonoTime now) {
 // The peer was heard there, so the way is open now. What has answered us already needs no answer to
 // its ping but the pong: else both sides' pings would call for each other without end.
 void Peer::ping_back(PathState& path, MonoTime now) {
-  if (path.is_usable() || (path.is_being_proven() && !path.is_doubted())) return;
+  if (&path == current() || path.is_ready()) return;
+  if (path.is_being_proven() && !path.is_doubted()) return;
   ping_unproven(path, now);
 }
 
@@ -123,7 +125,6 @@ void Peer::ping(PathState& path, bool is_full, MonoTime now) {
 }
 
 void Peer::tend_paths(MonoTime now) {
-  if (!can_probe()) return;
   look_around(now);
   for (PathState& path : paths_) {
     if (next_ping_at(path, now) > now) continue;
@@ -147,16 +148,17 @@ bool Peer::is_full_ping_due(const PathState& path, MonoTime now) const {
 }
 
 void Peer::continue_punch(MonoTime now) {
+  if (!can_probe()) return;
   drop_dead_socket();
   if (current() != nullptr) {
     guesses_.stop(station_);
     punch_pause_ = kFirstPunchPause;
     punch_again_at_ = now;
-    if (holes_.is_open() && now >= route_since_ + kHolesOutlive) close_holes(now);
+    if (holes_.is_open() && now >= route_since_ + kHolesOutlive) close_holes();
     return;
   }
   if (holes_.is_over(now)) {
-    close_holes(now);
+    close_holes();
     punch_again_at_ = now + punch_pause_;
     punch_pause_ = std::min(punch_pause_ * 2, kLongestPunchPause);
   }
@@ -188,31 +190,30 @@ std::optional<Endpoint> Peer::hole_target() const {
   return Endpoint{.address = seen->address, .port = static_cast<std::uint16_t>(port)};
 }
 
-void Peer::close_holes(MonoTime) {
-  const std::optional<SocketNumber> kept =
-      route_.is_direct() && holes_.owns(route_.direct.socket)
-          ? std::optional(route_.direct.socket)
-          : std::nullopt;
+void Peer::close_holes() {
+  const std::optional<SocketNumber> kept = route_.is_direct() && holes_.owns(route_.direct.socket)
+                                               ? std::optional(route_.direct.socket)
+                                               : std::nullopt;
   std::erase_if(paths_, [&](const PathState& path) {
     return holes_.owns(path.direct().socket) && path.direct().socket != kept;
   });
   holes_.close(station_, kept);
   if (!kept) return;
-  if (kept_socket_) station_.release_sockets(*kept_socket_, 1);
+  drop_kept_socket();
   kept_socket_ = kept;
 }
 
 void Peer::drop_dead_socket() {
+  const bool is_alive = std::ranges::any_of(paths_, [&](const PathState& path) {
+    return path.direct().socket == kept_socket_ && path.is_usable();
+  });
+  if (!is_alive) drop_kept_socket();
+}
+
+void Peer::drop_kept_socket() {
   if (!kept_socket_) return;
-  const auto is_through = [&](const PathState& path) {
-    return path.direct().socket == *kept_socket_;
-  };
-  if (std::ranges::any_of(paths_, [&](const PathState& path) {
-        return is_through(path) && path.is_usable();
-      })) {
-    return;
-  }
-  std::erase_if(paths_, is_through);
+  std::erase_if(paths_,
+                [&](const PathState& path) { return path.direct().socket == kept_socket_; });
   station_.release_sockets(*kept_socket_, 1);
   kept_socket_.reset();
 }
@@ -231,16 +232,17 @@ void Peer::start_guessing(MonoTime now) {
 }
 
 MonoTime Peer::compute_deadline(MonoTime now) const {
-  MonoTime next = std::min({awake_until_, search_.again_at, held_until_, holes_.deadline(),
-                            guesses_.deadline()});
+  MonoTime next = std::min({awake_until_, search_.again_at, held_until_});
+  if (current() == nullptr) {
+    next = std::min({next, holes_.deadline(), guesses_.deadline()});
+  } else if (holes_.is_open()) {
+    next = std::min(next, route_since_ + kHolesOutlive);
+  }
   if (search_.is_running) {
-    const Duration after =
-        search_.round < kRounds.size() ? kRounds.at(search_.round) : kSearchEnd;
+    const Duration after = search_.round < kRounds.size() ? kRounds.at(search_.round) : kSearchEnd;
     next = std::min(next, *search_.started + after);
   }
   if (is_busy(now)) next = std::min(next, look_at_);
-  if (holes_.is_open() && current() != nullptr) next = std::min(next, route_since_ + kHolesOutlive);
-  if (!station_.settings.is_probing) return next;
   for (const PathState& path : paths_) {
     next = std::min({next, path.timeout_at(), next_ping_at(path, now)});
   }

@@ -65,18 +65,18 @@ struct HistoryEntry {
 
 // Why packets do not go directly; what the operator is told.
 enum class WhyNotDirect : std::uint8_t {
-  kAsleep,         // nobody talks to this peer
-  kProbing,        // still looking
-  kProbesOff,      // by our own settings
-  kNoDiscoKey,     // the map holds none for it
-  kPeerOffline,    // says the map
+  kAsleep,       // nobody talks to this peer
+  kProbing,      // still looking
+  kProbesOff,    // by our own settings
+  kNoDiscoKey,   // the map holds none for it
+  kPeerOffline,  // says the map
   kUdpBlockedHere,
   kUdpBlockedThere,
-  kBothHard,       // both NATs choose another port for each destination
-  kPortsNotHit,    // one does, the other side is strict, and guessing has not succeeded so far
-  kNoCandidates,   // the peer has told no usable address
-  kTooSmall,       // pings pass, packets of full size do not
-  kNoAnswer,       // none of its addresses answers
+  kBothHard,      // both NATs choose another port for each destination
+  kPortsNotHit,   // one does, the other side is strict, and guessing has not succeeded so far
+  kNoCandidates,  // the peer has told no usable address
+  kTooSmall,      // pings pass, packets of full size do not
+  kNoAnswer,      // none of its addresses answers
 };
 std::string_view text_of(WhyNotDirect why);
 

@@ -72,6 +72,12 @@ std::optional<SocketNumber> Station::lease_sockets(std::size_t count) {
 void Station::release_sockets(SocketNumber first, std::size_t count) {
   if (count == 0) return;
   kept_.erase(first);
+  // Nothing leaves through a socket after the word to close it.
+  std::erase_if(transmits_, [&](const Transmit& transmit) {
+    const Direct* direct = std::get_if<Direct>(&transmit.to);
+    return direct != nullptr && direct->socket >= first &&
+           static_cast<std::size_t>(direct->socket.value() - first.value()) < count;
+  });
   emit(SocketsReleased{.first = first, .count = count});
 }
 

@@ -34,9 +34,9 @@ bool Nat::leave(Packet& packet, MonoTime now) {
   const Key fixed{.inside = packet.from, .towards = {}};
   const auto permanent = mappings_.find(fixed);
   const bool is_permanent = permanent != mappings_.end() && permanent->second.is_permanent;
-  const Key key = is_permanent ? fixed
-                               : Key{.inside = packet.from,
-                                     .towards = masked(packet.to, kind_.mapping)};
+  const Key key = is_permanent
+                      ? fixed
+                      : Key{.inside = packet.from, .towards = masked(packet.to, kind_.mapping)};
   auto found = mappings_.find(key);
   if (found != mappings_.end() && is_over(found->second, now)) {
     by_port_.erase(found->second.port);
@@ -46,16 +46,16 @@ bool Nat::leave(Packet& packet, MonoTime now) {
   if (found == mappings_.end()) {
     const std::uint16_t port = free_port(packet.from.port);
     by_port_.emplace(port, key);
-    found = mappings_
-                .emplace(key, Mapping{.key = key,
-                                      .port = port,
-                                      .used = now,
-                                      .is_permanent = false,
-                                      .written_to = {}})
-                .first;
+    found =
+        mappings_
+            .emplace(
+                key,
+                Mapping{
+                    .key = key, .port = port, .used = now, .is_permanent = false, .written_to = {}})
+            .first;
   }
   found->second.used = now;
-  found->second.written_to.insert(masked(packet.to, kind_.filtering));
+  found->second.written_to[masked(packet.to, kind_.filtering)] = now;
   packet.from = {.address = outside_, .port = found->second.port};
   return true;
 }
@@ -66,9 +66,11 @@ bool Nat::enter(Packet& packet, MonoTime now) {
   if (port == by_port_.end()) return false;
   Mapping& mapping = mappings_.at(port->second);
   if (is_over(mapping, now)) return false;
-  const bool is_let_in =
-      mapping.is_permanent || mapping.written_to.contains(masked(packet.from, kind_.filtering));
-  if (!is_let_in) return false;
+  const auto written = mapping.written_to.find(masked(packet.from, kind_.filtering));
+  const bool is_expected =
+      written != mapping.written_to.end() && now <= written->second + kind_.timeout;
+  if (!is_expected && !mapping.is_permanent) return false;
+  if (is_expected) written->second = now;
   mapping.used = now;
   packet.to = mapping.key.inside;
   return true;
@@ -90,8 +92,7 @@ Endpoint Nat::open_port(const Endpoint& inside) {
   const Key key{.inside = inside, .towards = {}};
   const std::uint16_t port = free_port(inside.port);
   by_port_[port] = key;
-  mappings_[key] = {
-      .key = key, .port = port, .used = {}, .is_permanent = true, .written_to = {}};
+  mappings_[key] = {.key = key, .port = port, .used = {}, .is_permanent = true, .written_to = {}};
   return {.address = outside_, .port = port};
 }
 
@@ -178,14 +179,13 @@ void Internet::enter(Nat& nat, Packet packet, Machine& from) {
 void Internet::deliver(Machine& from, Machine& to, Packet packet) {
   const bool is_local = from.realm == to.realm && from.realm->gateway != nullptr;
   if (!is_local && (chance(from.loss) || chance(to.loss))) return;
-  in(is_local ? Duration(300us) : delay(from, to),
-     [this, &to, packet = std::move(packet)] {
-       if (to.is_udp_blocked || !to.is_running) return;
-       // It may have moved while the packet was on its way.
-       if (packet.to.address != to.v4 && packet.to.address != to.v6) return;
-       ++counters.arrived;
-       to.receive(packet, now_);
-     });
+  in(is_local ? Duration(300us) : delay(from, to), [this, &to, packet = std::move(packet)] {
+    if (to.is_udp_blocked || !to.is_running) return;
+    // It may have moved while the packet was on its way.
+    if (packet.to.address != to.v4 && packet.to.address != to.v6) return;
+    ++counters.arrived;
+    to.receive(packet, now_);
+  });
 }
 
 Duration Internet::delay(const Machine& from, const Machine& to) {
@@ -196,8 +196,7 @@ Duration Internet::delay(const Machine& from, const Machine& to) {
 }
 
 bool Internet::chance(double probability) {
-  return probability > 0 &&
-         static_cast<double>(rng_.below(1'000'000)) < probability * 1'000'000;
+  return probability > 0 && static_cast<double>(rng_.below(1'000'000)) < probability * 1'000'000;
 }
 
 std::optional<Endpoint> Internet::reflexive(Machine& machine, std::uint16_t port,

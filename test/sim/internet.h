@@ -1,5 +1,5 @@
-// A virtual internet in virtual time: sites with NATs of every kind, CGNATs above them, firewalls of
-// IPv6, delay, jitter and loss, all from one seed. Nothing here knows what the datagrams mean.
+// A virtual internet in virtual time: sites with NATs of every kind, CGNATs above them, firewalls
+// of IPv6, delay, jitter and loss, all from one seed. Nothing here knows what the datagrams mean.
 //
 //   world ── 203.0.113.x (hosts without NAT, outer sides of NATs)
 //     └─ Nat ── Realm 192.168.0.0/16 (hosts)
@@ -15,7 +15,6 @@
 #include <memory>
 #include <optional>
 #include <queue>
-#include <set>
 #include <vector>
 
 #include "base/bytes.h"
@@ -81,7 +80,7 @@ class Nat {
     std::uint16_t port = 0;
     MonoTime used;
     bool is_permanent = false;
-    std::set<Endpoint> written_to;
+    std::map<Endpoint, MonoTime> written_to;  // and when it was last used
   };
 
   Endpoint masked(const Endpoint& endpoint, Rule rule) const;
@@ -109,9 +108,9 @@ class Machine {
   Realm* realm = nullptr;
   std::optional<IpAddress> v4;
   std::optional<IpAddress> v6;
-  Duration latency = 10ms;    // to the middle of the internet
+  Duration latency = 10ms;  // to the middle of the internet
   Duration jitter = 0ms;
-  double loss = 0;            // of what it sends and what it receives
+  double loss = 0;  // of what it sends and what it receives
   bool is_udp_blocked = false;
   bool is_running = true;
 };

@@ -86,8 +86,12 @@ bool takes_guessing(Access a, Access b) {
          (is_symmetric(b) && a == Access::kPortRestricted);
 }
 
-std::size_t seed_count(std::size_t usual) { return from_environment("SINEW_SIM_SEEDS", usual); }
-std::uint64_t first_seed() { return from_environment("SINEW_SIM_SEED", 1); }
+std::size_t seed_count(std::size_t usual) {
+  return from_environment("SINEW_SIM_SEEDS", usual);
+}
+std::uint64_t first_seed() {
+  return from_environment("SINEW_SIM_SEED", 1);
+}
 
 Node::Node(World& world, std::uint16_t number, path::Settings settings)
     : world_(world), number_(number), settings_(std::move(settings)) {
@@ -227,8 +231,10 @@ void Node::take_data(Node& from, const path::Way& way) {
 }
 
 void Node::flush() {
-  while (const auto event = agent_->next_event()) handle(*event);
-  while (const auto out = agent_->next_transmit()) transmit(*out);
+  while (const auto event = agent_->next_event())
+    handle(*event);
+  while (const auto out = agent_->next_transmit())
+    transmit(*out);
   schedule();
 }
 
@@ -264,7 +270,9 @@ void Node::transmit(const path::Transmit& transmit) {
     return world_.relay(*this, relayed->peer, transmit.bytes);
   }
   const path::Direct& direct = std::get<path::Direct>(transmit.to);
-  const auto from = source_for(direct.endpoint.address, sockets_.at(direct.socket.value()));
+  const auto socket = sockets_.find(direct.socket.value());
+  VERIFY(socket != sockets_.end());
+  const auto from = source_for(direct.endpoint.address, socket->second);
   if (from) world_.net.send(*this, {.from = *from, .to = direct.endpoint, .bytes = transmit.bytes});
 }
 
@@ -317,8 +325,10 @@ Node& World::add_to(Realm& realm, bool has_v6) {
 }
 
 void World::start() {
-  for (const auto& node : nodes) node->restart();
-  for (const auto& node : nodes) survey_again(*node);
+  for (const auto& node : nodes)
+    node->restart();
+  for (const auto& node : nodes)
+    survey_again(*node);
   run_for(1s);
 }
 
