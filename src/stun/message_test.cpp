@@ -184,9 +184,7 @@ TEST_CASE("L29 lengths at the upper end of sixteen bits do not wrap") {
   // 65536 bytes behind the header look like none in sixteen bits.
   Bytes wrapped(kHeaderSize + 0x1'0000);
   std::ranges::copy(with_attributes(""), wrapped.begin());
-  // And they are one attribute that fills them.
-  store_be(wrapped.data() + kHeaderSize, std::uint16_t{0x8022});
-  store_be(wrapped.data() + kHeaderSize + 2, std::uint16_t{0xfffc});
+  CHECK_FALSE(is_parsed(wrapped));
   // And they are one attribute that fills them.
   store_be(wrapped.data() + kHeaderSize, std::uint16_t{0x8022});
   store_be(wrapped.data() + kHeaderSize + 2, std::uint16_t{0xfffc});
