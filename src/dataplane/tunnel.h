@@ -81,7 +81,8 @@ class Tunnel {
   void stop();
 
   // Opens the sockets, starts the protocol and switches the interface on, and the other way round.
-  // Nothing if it is so already. The sockets stay open when the link is down.
+  // Nothing if it is so already. The sockets stay open when the link is down. They belong to the
+  // network namespace of the thread that calls, or of that in run() when others bring the link up.
   Result<> start_link();
   Result<> stop_link();
   // The number the sockets are bound to; 0 before the link is up for the first time.

@@ -26,14 +26,11 @@ using Order = std::optional<Target>;
 
 // What both threads have; each mailbox is drained by one of them.
 struct Igd::Shared {
-  Shared(os::EventFd order_wake, os::EventFd news_wake, os::EventFd end)
-      : orders(std::move(order_wake), kMaxOrders),
-        news(std::move(news_wake), kMaxNews),
-        ended(std::move(end)) {}
+  Shared(os::EventFd order_wake, os::EventFd news_wake)
+      : orders(std::move(order_wake), kMaxOrders), news(std::move(news_wake), kMaxNews) {}
 
   os::Mailbox<Order> orders;
   os::Mailbox<News> news;
-  os::EventFd ended;
   std::atomic<bool> is_stopping = false;  // said before an order that wakes the thread
 };
 
@@ -114,29 +111,26 @@ class Worker {
 }  // namespace
 
 Result<std::unique_ptr<Igd>> Igd::open() {
-  auto shared = std::make_shared<Shared>(TRY(os::EventFd::create()), TRY(os::EventFd::create()),
-                                         TRY(os::EventFd::create()));
+  auto shared = std::make_unique<Shared>(TRY(os::EventFd::create()), TRY(os::EventFd::create()));
+  std::unique_ptr<Igd> igd(new Igd(std::move(shared)));
   try {
-    // Left to itself: ended says when it is over, and the end of the Igd waits for that.
-    std::thread([shared] {
-      Worker(shared->orders, shared->news, shared->is_stopping).run();
-      shared->ended.raise();
-    }).detach();
+    igd->thread_ = std::thread(
+        [&own = *igd->shared_] { Worker(own.orders, own.news, own.is_stopping).run(); });
   } catch (const std::system_error& error) {
     return Error{ErrorKind::kUnavailable,
                  std::string("start the thread for UPnP: ") + error.what()};
   }
-  return std::unique_ptr<Igd>(new Igd(std::move(shared)));
+  return igd;
 }
 
-Igd::Igd(std::shared_ptr<Shared> shared) : shared_(std::move(shared)) {}
+Igd::Igd(std::unique_ptr<Shared> shared) : shared_(std::move(shared)) {}
 
 Igd::~Igd() {
+  if (!thread_.joinable()) return;
   shared_->is_stopping = true;
   // Refused only when orders wait already, which wake the thread as well.
   shared_->orders.post(std::nullopt);
-  std::array waited{pollfd{.fd = shared_->ended.fd().get(), .events = POLLIN, .revents = 0}};
-  static_cast<void>(os::poll_until(waited, os::SystemClock().now() + kStopPatience));
+  thread_.join();
 }
 
 bool Igd::map(const Target& target) {

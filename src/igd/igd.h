@@ -14,9 +14,9 @@
 // its description and its control address are plain http URLs at the gateway's very address, so
 // that nothing is fetched from or ordered at another machine; and an outside address that nobody
 // can have, or that is private, is refused. A gateway itself can lie about all of it, and can make
-// its answers last: then orders wait. The end of an Igd waits kStopPatience for its thread and
-// after that leaves it behind: it owns what it uses, gives no more news and ends with the exchange
-// that holds it up.
+// its answers last as long as it likes: then orders wait, and so does the end of an Igd, which
+// joins its thread. With an honest gateway, or none, that is the time of one search and a few
+// exchanges.
 //
 // One owner thread. Orders are bounded by kMaxOrders; news too, of which the newest are dropped.
 #pragma once
@@ -26,6 +26,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <thread>
 
 #include "base/clock.h"
 #include "base/ip.h"
@@ -39,7 +40,6 @@ inline constexpr std::size_t kMaxNews = 64;
 inline constexpr std::uint32_t kLease = 3600;  // s
 inline constexpr Duration kSearchTime = 1s;    // for each of two kinds of device
 inline constexpr Duration kRetryPause = 10min;
-inline constexpr Duration kStopPatience = 5s;
 inline constexpr unsigned kPortTries = 3;
 
 struct Target {
@@ -66,7 +66,7 @@ class Igd {
   static Result<std::unique_ptr<Igd>> open();
   Igd(const Igd&) = delete;
   Igd& operator=(const Igd&) = delete;
-  // Gives back what is mapped, as far as that takes no longer than kStopPatience.
+  // Gives back what is mapped.
   ~Igd();
 
   // False when too many orders wait. A new target replaces the old one, whose port is given back.
@@ -80,9 +80,10 @@ class Igd {
 
  private:
   struct Shared;
-  explicit Igd(std::shared_ptr<Shared> shared);
+  explicit Igd(std::unique_ptr<Shared> shared);
 
-  std::shared_ptr<Shared> shared_;  // with the thread, which may outlive us
+  std::unique_ptr<Shared> shared_;
+  std::thread thread_;
 };
 
 }  // namespace sinew::igd

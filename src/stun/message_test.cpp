@@ -185,6 +185,10 @@ TEST_CASE("L29 lengths at the upper end of sixteen bits do not wrap") {
   Bytes wrapped(kHeaderSize + 0x1'0000);
   std::ranges::copy(with_attributes(""), wrapped.begin());
   CHECK_FALSE(is_parsed(wrapped));
+  // And they are one attribute that fills them.
+  store_be(wrapped.data() + kHeaderSize, std::uint16_t{0x8022});
+  store_be(wrapped.data() + kHeaderSize + 2, std::uint16_t{0xfffc});
+  CHECK_FALSE(is_parsed(wrapped));
 }
 
 TEST_CASE("attributes are counted") {

@@ -351,6 +351,18 @@ TEST_CASE("a peer is wanted with the first packet for it, even while nobody know
   CHECK(site.alice.node().can_ping(site.bob.address()));
 }
 
+TEST_CASE("a peer is wanted when a handshake with it begins, without any packet for it") {
+  if (!is_possible()) return;
+  Site site;
+  const PeerChange change{.key = site.bob.key(),
+                          .endpoint = detour_endpoint(2),
+                          .persistent_keepalive = 25s,
+                          .is_roaming = false};
+  must(site.alice.tunnel->configure_peers({&change, 1}));
+  CHECK(comes_true([&] { return site.alice.companion.wanted(site.bob.key()) > 0; }));
+  CHECK(site.alice.counter("tunnel_reads") == 0);
+}
+
 TEST_CASE("a peer that is removed is cut off at once, and can come back") {
   if (!is_possible()) return;
   Site site;
