@@ -31,7 +31,7 @@ void write(ByteWriter& out, const Ping& ping) {
   out.u8(static_cast<std::uint8_t>(Type::kPing));
   out.bytes(ping.transaction);
   out.bytes(ping.sender.bytes());
-  out.zeros(std::clamp(ping.size, kPingSize, kMaxMessageSize) - kPingSize);
+  out.zeros(std::clamp(ping.size, Ping::kSize, kMaxMessageSize) - Ping::kSize);
 }
 
 void write(ByteWriter& out, const Pong& pong) {

@@ -29,30 +29,28 @@ inline constexpr std::array<std::uint8_t, 4> kMagic{0xD1, 'S', 'N', 'W'};
 inline constexpr std::size_t kHeaderSize =
     kMagic.size() + crypto::X25519PublicKey::kSize + crypto::BoxKey::kNonceSize;
 inline constexpr std::size_t kOverhead = kHeaderSize + crypto::BoxKey::kTagSize;
-inline constexpr std::size_t kPingSize = kOverhead + 1 + 12 + 32;
-inline constexpr std::size_t kPongSize = kOverhead + 1 + 12 + 18;
-inline constexpr std::size_t kMaxCallMeSize =
-    kOverhead + 1 + 32 + 3 + 1 + netmap::kMaxCandidates * 19;
 inline constexpr std::size_t kMaxMessageSize = 1500;  // bytes; longer ones are not opened
-static_assert(kPingSize == 121 && kPongSize == 107 && kMaxCallMeSize == 341);
-static_assert(kPongSize < kPingSize, "an answer is never longer than its question");
 
 using TransactionId = std::array<std::uint8_t, 12>;
 
 // "Are you there?" Names its sender's node key, which the receiver compares with the one it knows
 // for this disco key.
 struct Ping {
+  static constexpr std::size_t kSize = kOverhead + 1 + 12 + 32;  // without padding
+
   TransactionId transaction{};
   netmap::NodeKey sender;
-  // Of the whole datagram. Larger than kPingSize: padded, to find out whether packets of that size
+  // Of the whole datagram. Larger than kSize: padded, to find out whether packets of that size
   // pass.
-  std::size_t size = kPingSize;
+  std::size_t size = kSize;
 
   friend bool operator==(const Ping&, const Ping&) = default;
 };
 
 // "I am, and this is where your ping came from."
 struct Pong {
+  static constexpr std::size_t kSize = kOverhead + 1 + 12 + 18;
+
   TransactionId transaction{};
   Endpoint observed;
 
@@ -61,6 +59,8 @@ struct Pong {
 
 // "Ping me, at these addresses, now." Travels over a relay, while both sides' NATs are still shut.
 struct CallMe {
+  static constexpr std::size_t kSize = kOverhead + 1 + 32 + 3 + 1 + netmap::kMaxCandidates * 19;
+
   netmap::NodeKey sender;
   netmap::Connectivity connectivity;
   bool is_answer = false;  // to a CallMe; asks for none in return
@@ -71,6 +71,11 @@ struct CallMe {
   friend bool operator==(const CallMe&, const CallMe&) = default;
 };
 
+static_assert(Ping::kSize == 121);
+static_assert(Pong::kSize == 107);
+static_assert(CallMe::kSize == 341);  // at most
+static_assert(Pong::kSize < Ping::kSize, "an answer is never longer than its question");
+
 using Message = std::variant<Ping, Pong, CallMe>;
 
 // True for what starts with the magic and is long enough to be a message.
@@ -80,7 +85,7 @@ bool is_disco(ByteView datagram);
 std::optional<netmap::DiscoKey> sender_of(ByteView datagram);
 
 // The datagram. `own` is the public half of the key that `box` was made with. A Ping's size is
-// brought into [kPingSize, kMaxMessageSize]; candidates behind the bound are left out.
+// brought into [Ping::kSize, kMaxMessageSize]; candidates behind the bound are left out.
 Bytes seal(const Message& message, const crypto::BoxKey& box, const netmap::DiscoKey& own,
            Rng& rng);
 

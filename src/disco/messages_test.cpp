@@ -32,7 +32,7 @@ struct Two {
   }
 };
 
-Ping some_ping(std::size_t size = kPingSize) {
+Ping some_ping(std::size_t size = Ping::kSize) {
   return {.transaction = {1, 2, 3}, .sender = netmap::NodeKey({9, 9}), .size = size};
 }
 

@@ -15,8 +15,8 @@
 //  - describe() says in words why a peer is not reached directly, and keeps the last changes.
 //
 // What an attacker can do. A stranger: nothing, his datagram costs one table look-up. A member may
-// name any addresses as his own: each is pinged a few times with kPingSize bytes, under the caps of
-// path/limits.h per address, per peer and in total (L37); nothing larger goes to an address that
+// name any addresses as his own: each is pinged a few times with Ping::kSize bytes, under the caps
+// of path/limits.h per address, per peer and in total (L37); nothing larger goes to an address that
 // has not answered, and no packet of the tunnel. Who replays a recorded ping from elsewhere gets
 // one shorter answer sent there, and one ping that he cannot answer.
 //

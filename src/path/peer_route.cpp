@@ -31,7 +31,7 @@ const PathState* Peer::current() const {
 }
 
 PathState* Peer::current() {
-  return const_cast<PathState*>(std::as_const(*this).current());
+  return route_.is_direct() ? find(route_.direct) : nullptr;
 }
 
 // The path in use has died: others have to answer again before they are trusted, as what cut it

@@ -111,7 +111,7 @@ TEST_CASE("L37 a member who names ten thousand victims gets a trickle of small p
   const Duration span = stage.now - began;
   CHECK(stage.total <= tokens(path::kPingsPerPeer, span));
   CHECK(stage.total > 100);  // the caps are what bounds it
-  CHECK(stage.largest == disco::kPingSize);
+  CHECK(stage.largest == disco::Ping::kSize);
   CHECK(stage.agent.counters().held_back > 0);
   CHECK(stage.agent.describe(stage.member, stage.now)->paths <= path::kMaxPaths);
 }
@@ -160,7 +160,7 @@ TEST_CASE("L37 guessing of ports happens once in a while, at its pace, and ends"
   }
   CHECK(stage.total > path::kGuesses);
   CHECK(stage.total <= 2 * path::kGuesses + tokens(path::kPingsPerAddress, 60s));
-  CHECK(stage.largest == disco::kPingSize);
+  CHECK(stage.largest == disco::Ping::kSize);
 }
 
 TEST_CASE(
