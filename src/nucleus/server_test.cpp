@@ -2,8 +2,6 @@
 
 #include <doctest/doctest.h>
 
-#include <functional>
-
 #include "aio/task_group.h"
 #include "os/random.h"
 #include "signal/client.h"
@@ -82,15 +80,16 @@ struct Setup {
 };
 
 aio::Task<> serve(Server& server) {
-  static_cast<void>(co_await server.run());
+  const Result<> ended = co_await server.run();
+  CHECK_FALSE(ended);
 }
 
-// A client on a socket of its own, until it is done.
-aio::Task<> drive(Setup& setup, signal::Client& client, std::function<bool()> is_done) {
+// A client on a socket of its own, until it knows its cluster.
+aio::Task<> drive(Setup& setup, signal::Client& client) {
   aio::Runtime& runtime = setup.test.runtime;
   aio::Datagram socket = aio::Datagram::bind(runtime, kLoopback).value();
   std::array<std::uint8_t, 2048> room;
-  while (!is_done()) {
+  while (!client.is_map_complete()) {
     while (auto transmit = client.next_transmit()) {
       const Result<> sent = co_await socket.send_to(transmit->to.endpoint, transmit->bytes);
       if (!sent) co_return;
@@ -114,8 +113,8 @@ aio::Task<> register_both(Setup& setup, Server& server, signal::Client& a, signa
   const MonoTime now = setup.test.runtime.clock().now();
   a.set_servers({setup.nucleus(server)}, now);
   b.set_servers({setup.nucleus(server)}, now);
-  co_await drive(setup, a, [&] { return a.is_map_complete(); });
-  co_await drive(setup, b, [&] { return b.is_map_complete(); });
+  co_await drive(setup, a);
+  co_await drive(setup, b);
   co_await group.stop();
 }
 
@@ -124,7 +123,8 @@ aio::Task<> ask(Setup& setup, Server& server, Endpoint to, Bytes question, Bytes
   aio::TaskGroup group(setup.test.runtime);
   group.start("serve", serve(server));
   aio::Datagram socket = aio::Datagram::bind(setup.test.runtime, kLoopback).value();
-  static_cast<void>(co_await socket.send_to(to, question));
+  const Result<> sent = co_await socket.send_to(to, question);
+  CHECK(sent);
   std::array<std::uint8_t, 2048> room;
   const Result<aio::Datagram::Received> got =
       co_await aio::with_timeout(socket.receive_from(room), 5s);
@@ -139,7 +139,8 @@ aio::Task<> send_relayed(Setup& setup, Server& server) {
   group.start("serve", serve(server));
   aio::Datagram socket = aio::Datagram::bind(setup.test.runtime, kLoopback).value();
   const std::array<std::uint8_t, 2> relayed{0xE1, 5};
-  static_cast<void>(co_await socket.send_to(setup.nucleus(server), relayed));
+  const Result<> sent = co_await socket.send_to(setup.nucleus(server), relayed);
+  CHECK(sent);
   while (setup.taker.taken.empty())
     co_await aio::yield();
   co_await group.stop();
