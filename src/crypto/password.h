@@ -42,8 +42,8 @@ inline constexpr PasswordCost kMaxPasswordCost{.memory_kib = 262'144, .passes = 
 
 using PasswordSalt = std::array<std::uint8_t, 16>;
 
-// A key that whoever knows the password computes again from the same salt and cost. kOverloaded when
-// the memory is not there.
+// A key that whoever knows the password computes again from the same salt and cost. kOverloaded
+// when the memory is not there.
 [[nodiscard]] Result<SecretArray<32>> stretch_password(const SecretBytes& password,
                                                        const PasswordSalt& salt,
                                                        const PasswordCost& cost);

@@ -3,6 +3,7 @@
 #include <argon2.h>
 #include <doctest/doctest.h>
 
+#include <algorithm>
 #include <array>
 
 #include "support/hex.h"
@@ -181,4 +182,18 @@ TEST_CASE("a stored string cannot make verification take all memory or all day")
        {"m=4294967295,t=1", "m=64,t=4294967295", "m=99999999999999999999,t=1"}) {
     CHECK_FALSE(verify_password(SecretBytes("x"), replaced(stored, "m=64,t=1", cost)));
   }
+}
+
+TEST_CASE("a stretched password is the raw hash of the judge, and changes with each input") {
+  PasswordSalt salt{1, 2, 3};
+  const SecretBytes password("password");
+  std::array<std::uint8_t, 32> expected{};
+  REQUIRE(argon2id_hash_raw(2, 64, 1, "password", 8, salt.data(), salt.size(), expected.data(),
+                            expected.size()) == ARGON2_OK);
+  const PasswordCost cost{.memory_kib = 64, .passes = 2};
+  const auto key = stretch_password(password, salt, cost).value();
+  CHECK(std::ranges::equal(key.expose(), expected));
+  salt[0] = 2;
+  const auto other = stretch_password(password, salt, cost).value();
+  CHECK_FALSE(std::ranges::equal(other.expose(), expected));
 }

@@ -141,7 +141,8 @@ aio::Task<> Server::keep_time() {
     woken_for_ = next_deadline();
     const Duration rest = std::clamp(woken_for_ - now(), Duration::zero(), Duration(kLongestSleep));
     if (rest > Duration::zero()) {
-      static_cast<void>(co_await aio::with_timeout(has_deadline_.wait(), rest));
+      const Result<> woken = co_await aio::with_timeout(has_deadline_.wait(), rest);
+      static_cast<void>(woken);  // either way it is time to look
     }
     const bool is_cancelled = co_await aio::is_cancelled();
     if (is_cancelled || failure_) co_return;

@@ -37,6 +37,7 @@
 #include "signal/bodies.h"
 #include "signal/cluster_key.h"
 #include "signal/messages.h"
+#include "signal/route.h"
 
 namespace sinew::signal {
 

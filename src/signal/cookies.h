@@ -10,6 +10,7 @@
 #include "base/rng.h"
 #include "base/secret.h"
 #include "signal/messages.h"
+#include "signal/route.h"
 
 namespace sinew::signal {
 

@@ -16,7 +16,6 @@
 #include <cstdint>
 
 #include "base/bytes.h"
-#include "base/ip.h"
 #include "base/strong_id.h"
 #include "crypto/x25519.h"
 #include "signal/cluster_key.h"
@@ -53,20 +52,6 @@ using Random = std::array<std::uint8_t, 16>;
 using Cookie = std::array<std::uint8_t, 32>;
 using SessionId = StrongId<struct SessionIdTag, std::uint64_t>;
 
-// The way a datagram came, or goes.
-struct Route {
-  Endpoint endpoint;         // UDP; of a stream, its other end
-  std::uint64_t stream = 0;  // 0: UDP; else the number its owner gave a stream
-
-  bool is_udp() const { return stream == 0; }
-  friend constexpr auto operator<=>(const Route&, const Route&) = default;
-};
-
-struct Transmit {
-  Route to;
-  Bytes bytes;
-};
-
 enum class Kind : std::uint8_t {
   kInvalid = 0,
   kHello = 1,
@@ -87,6 +72,7 @@ Kind kind_of(ByteView datagram);
 
 // Each decode() takes a datagram that kind_of() named so.
 struct Hello {
+  static constexpr std::size_t kSize = kHelloSize;
   std::uint8_t flags = 0;
   ClusterTag tag{};
   PublicKey ephemeral;
@@ -99,6 +85,7 @@ struct Hello {
 };
 
 struct Welcome {
+  static constexpr std::size_t kSize = kWelcomeSize;
   Random random{};  // of the hello
   PublicKey server;
   Cookie cookie{};
@@ -110,6 +97,7 @@ struct Welcome {
 };
 
 struct OpenHead {
+  static constexpr std::size_t kSize = kOpenHeadSize;
   std::uint8_t flags = 0;
   ClusterTag tag{};
   PublicKey ephemeral;
@@ -120,6 +108,7 @@ struct OpenHead {
 };
 
 struct DataHead {
+  static constexpr std::size_t kSize = kDataHeadSize;
   std::uint8_t flags = 0;
   ClusterTag tag{};
   SessionId session;
@@ -130,6 +119,7 @@ struct DataHead {
 };
 
 struct Reset {
+  static constexpr std::size_t kSize = kResetSize;
   SessionId session;          // both of the datagram
   std::uint64_t counter = 0;  // that had no session
 
@@ -138,5 +128,11 @@ struct Reset {
   Bytes encode(const ClusterKey& key, const PublicKey& server) const;
   static bool is_authentic(ByteView datagram, const ClusterKey& key, const PublicKey& server);
 };
+
+static_assert(Hello::kSize == 100);
+static_assert(Welcome::kSize == 100);
+static_assert(OpenHead::kSize == 76);
+static_assert(DataHead::kSize == 28);
+static_assert(Reset::kSize == 36);
 
 }  // namespace sinew::signal

@@ -33,6 +33,7 @@
 #include "signal/bodies.h"
 #include "signal/cluster_key.h"
 #include "signal/messages.h"
+#include "signal/route.h"
 #include "signal/snapshot.h"
 
 namespace sinew::signal {
