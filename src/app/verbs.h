@@ -15,6 +15,7 @@ namespace sinew::app {
 Verb complete_verb();
 Verb completion_verb();
 Verb help_verb();
+Verb relay_verb();
 Verb version_verb();
 Verb wg_verb();
 
