@@ -30,6 +30,7 @@ VerbTable VerbTable::of_program() {
       completion_verb(),
       complete_verb(),
       wg_verb(),
+      relay_verb(),
   });
 }
 

@@ -50,10 +50,6 @@ Result<T> parse_number(const json::Cursor& root, std::string_view name, T otherw
 
 }  // namespace
 
-AdmissionKey AdmissionKey::of_cluster(const SecretArray<32>& cluster_key) {
-  return AdmissionKey(derive(cluster_key, "sinew relay admission"));
-}
-
 AdmissionKey::AdmissionKey(SecretArray<32> key) : key_(std::move(key)), tag_(tag_of(key_)) {}
 
 GroupId AdmissionKey::group() const {

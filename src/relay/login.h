@@ -49,8 +49,7 @@ class AdmissionKey {
   using Tag = std::array<std::uint8_t, kTagSize>;
   using Proof = std::array<std::uint8_t, kProofSize>;
 
-  // From the cluster's key.
-  static AdmissionKey of_cluster(const SecretArray<32>& cluster_key);
+  // What members of a cluster derive from its secret for this purpose alone.
   explicit AdmissionKey(SecretArray<32> key);
   AdmissionKey clone() const { return AdmissionKey(key_.clone()); }
 

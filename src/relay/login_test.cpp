@@ -25,20 +25,20 @@ NodeKey node(std::uint8_t byte) {
 Admission of_clusters(std::initializer_list<std::uint8_t> numbers) {
   Admission admission;
   for (const std::uint8_t number : numbers)
-    admission.clusters.push_back(AdmissionKey::of_cluster(cluster_key(number)));
+    admission.clusters.push_back(AdmissionKey(cluster_key(number)));
   return admission;
 }
 
 }  // namespace
 
 TEST_CASE("admission: a proof is worth nothing to another client, at another relay, elsewhere") {
-  const AdmissionKey key = AdmissionKey::of_cluster(cluster_key(1));
+  const AdmissionKey key(cluster_key(1));
   const auto proof = key.prove(node(1), node(2));
   CHECK(key.accepts(proof, node(1), node(2)));
   CHECK_FALSE(key.accepts(proof, node(3), node(2)));
   CHECK_FALSE(key.accepts(proof, node(1), node(3)));
   CHECK_FALSE(key.accepts(proof, node(2), node(1)));
-  CHECK_FALSE(AdmissionKey::of_cluster(cluster_key(2)).accepts(proof, node(1), node(2)));
+  CHECK_FALSE(AdmissionKey(cluster_key(2)).accepts(proof, node(1), node(2)));
   for (std::size_t at = 0; at < proof.size(); ++at) {
     auto forged = proof;
     forged[at] ^= 1;
@@ -49,7 +49,7 @@ TEST_CASE("admission: a proof is worth nothing to another client, at another rel
 TEST_CASE("admission: a closed relay admits members of its clusters, each to its group") {
   const Admission admission = of_clusters({1, 2});
   const auto proof = [](std::uint8_t number) {
-    return AdmissionKey::of_cluster(cluster_key(number)).prove(node(1), node(9));
+    return AdmissionKey(cluster_key(number)).prove(node(1), node(9));
   };
   const auto first = admission.admit(node(1), node(9), proof(1));
   const auto second = admission.admit(node(1), node(9), proof(2));
@@ -65,7 +65,7 @@ TEST_CASE("admission: a cluster comes before the list, and the list before open"
   Admission admission = of_clusters({1});
   admission.is_open = true;
   admission.keys.insert(node(1));
-  const AdmissionKey key = AdmissionKey::of_cluster(cluster_key(1));
+  const AdmissionKey key(cluster_key(1));
   CHECK(admission.admit(node(1), node(9), key.prove(node(1), node(9))) == key.group());
   CHECK(admission.admit(node(1), node(9), std::nullopt) == kKeyListGroup);
   CHECK(admission.admit(node(2), node(9), std::nullopt) == kOpenGroup);
@@ -77,7 +77,7 @@ TEST_CASE("admission: a cluster comes before the list, and the list before open"
 TEST_CASE("admission: what was admitted is admitted as long as its reason stands") {
   Admission admission = of_clusters({1});
   admission.keys.insert(node(1));
-  const GroupId group = AdmissionKey::of_cluster(cluster_key(1)).group();
+  const GroupId group = AdmissionKey(cluster_key(1)).group();
   CHECK(admission.still_admits(node(5), group));
   CHECK(admission.still_admits(node(1), kKeyListGroup));
   CHECK_FALSE(admission.still_admits(node(2), kKeyListGroup));
@@ -87,7 +87,7 @@ TEST_CASE("admission: what was admitted is admitted as long as its reason stands
 }
 
 TEST_CASE("info: comes back as it was, and is what other clients and relays write") {
-  const AdmissionKey key = AdmissionKey::of_cluster(cluster_key(1));
+  const AdmissionKey key(cluster_key(1));
   const ClientInfo info{
       .version = 2, .can_ack_pings = true, .is_prober = true, .proof = key.prove(node(1), node(2))};
   const auto parsed = parse_client_info(to_json(info));

@@ -29,7 +29,7 @@ Client::Config config_of(World& world, const AdmissionKey* admission = nullptr) 
 AdmissionKey admission_key(std::uint8_t byte) {
   SecretArray<32> key;
   key.expose_mutable()[0] = byte;
-  return AdmissionKey::of_cluster(key);
+  return AdmissionKey(std::move(key));
 }
 
 bool is_closed(World& world, const Member& member, Switchboard::Reason reason) {

@@ -45,7 +45,7 @@ Switchboard::Limits small_limits() {
 AdmissionKey cluster(std::size_t group) {
   SecretArray<32> key;
   key.expose_mutable()[0] = static_cast<std::uint8_t>(group);
-  return AdmissionKey::of_cluster(key);
+  return AdmissionKey(std::move(key));
 }
 
 Admission admission() {
