@@ -17,16 +17,13 @@ Verb completion_verb();
 Verb config_verb();
 Verb doctor_verb();
 Verb help_verb();
-<<<<<<< HEAD
 Verb netcheck_verb();
 Verb peers_verb();
 Verb ping_verb();
 Verb start_verb();
 Verb status_verb();
 Verb stop_verb();
-=======
 Verb relay_verb();
->>>>>>> relay
 Verb version_verb();
 Verb wg_verb();
 

@@ -108,7 +108,7 @@ bool RelayLinks::send(netmap::RelayId relay, const netmap::NodeKey& to, ByteView
     link.wanted.notify();
     return false;
   }
-  const bool is_taken = link.client->send(to, packet, now);
+  const bool is_taken = link.client->send(to, packet);
   pump(link);
   return is_taken;
 }
