@@ -1,16 +1,14 @@
 #include "app/nucleus_host.h"
 
-#include <deque>
 #include <optional>
-#include <set>
 #include <utility>
 
 #include "aio/readiness.h"
 #include "aio/task_group.h"
+#include "app/relay_files.h"
 #include "json/cursor.h"
 #include "nucleus/server.h"
 #include "os/clock.h"
-#include "os/file.h"
 #include "os/mailbox.h"
 #include "relayd/server.h"
 #include "tls/certificate.h"
@@ -20,8 +18,6 @@ namespace sinew::app {
 namespace {
 
 constexpr std::size_t kMaxMail = 8192;
-constexpr std::size_t kMaxCertificateFile = 64 << 10;
-constexpr mode_t kPrivateFile = 0600;
 
 // What the relay's thread tells ours of the streams that are the nucleus'.
 struct Mail {
@@ -31,30 +27,6 @@ struct Mail {
   Endpoint from = {};
   Bytes bytes = {};
 };
-
-std::optional<std::string> read_if_there(const std::string& path) {
-  auto text = os::read_file(path, kMaxCertificateFile);
-  return text ? std::optional(*std::move(text)) : std::nullopt;
-}
-
-// Others know the relay by its certificate, so it stays the same.
-Result<tls::CertificateAndKey> load_or_make_certificate(const node::StateFolder& folder) {
-  const std::string certificate_file = folder.file("relay.crt");
-  const std::string key_file = folder.file("relay.pem");
-  auto certificate = read_if_there(certificate_file);
-  auto key = read_if_there(key_file);
-  if (certificate && key) {
-    tls::CertificateAndKey kept{.certificate = *std::move(certificate),
-                                .key = SecretBytes(std::string_view(*key))};
-    wipe({reinterpret_cast<std::uint8_t*>(key->data()), key->size()});
-    return kept;
-  }
-  const std::array<std::string, 1> names = {"sinew"};
-  tls::CertificateAndKey made = TRY(tls::make_self_signed(names));
-  TRY(os::write_file(key_file, made.key.expose_text(), kPrivateFile));
-  TRY(os::write_file(certificate_file, made.certificate, kPrivateFile));
-  return made;
-}
 
 netmap::RelayId relay_id_of(const relay::NodeKey& key) {
   const auto number = load_be<std::uint16_t>(key.bytes().data());
@@ -134,7 +106,7 @@ Result<std::unique_ptr<NucleusHost>> NucleusHost::open(aio::Runtime& runtime, Rn
   parts->nucleus = TRY(nucleus::Server::open(runtime, rng, std::move(options), log));
 
   const std::uint16_t port = parts->nucleus->port();
-  const tls::CertificateAndKey identity = TRY(load_or_make_certificate(folder));
+  const tls::CertificateAndKey identity = TRY(load_relay_certificate(folder.path()));
   relay::Admission admission;
   admission.clusters.emplace_back(*parts->nucleus->relay_admission_key(configuration.cluster));
   relayd::Options relay_options;
@@ -143,7 +115,7 @@ Result<std::unique_ptr<NucleusHost>> NucleusHost::open(aio::Runtime& runtime, Rn
   relay_options.shared_udp_port = port;
   relay_options.guest = parts.get();
   parts->relay = TRY(relayd::Server::start(
-      std::move(relay_options), TRY(folder.load_or_make_key("relay.key", rng)),
+      std::move(relay_options), TRY(load_relay_key(folder.path(), rng)),
       TRY(tls::Context::server(identity)), std::move(admission), parts->clock, log));
   // Whoever has reached the nucleus reaches the relay there: it has no host of its own.
   const netmap::Relay record{.id = relay_id_of(parts->relay->public_key()),

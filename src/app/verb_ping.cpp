@@ -2,7 +2,7 @@
 
 #include "app/node_client.h"
 #include "app/verbs.h"
-#include "base/text.h"
+#include "base/ip.h"
 
 namespace sinew::app {
 namespace {

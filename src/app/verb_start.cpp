@@ -1,6 +1,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdlib>
 #include <utility>
 
@@ -13,7 +14,7 @@
 #include "os/daemon.h"
 #include "os/file.h"
 #include "os/log_sink.h"
-#include "os/machine.h"
+#include "signal/cluster_key.h"
 
 namespace sinew::app {
 namespace {
