@@ -199,7 +199,7 @@ TEST_CASE("relayd: a guest has streams of its own inside the relay's TLS") {
   CHECK(guest.closed == 1);
 }
 
-TEST_CASE("relayd: an end that the guest asks for comes after what it has sent") {
+TEST_CASE("relayd: a guest may refuse a stream") {
   EchoGuest guest;
   Options options = on_loopback();
   options.guest = &guest;
