@@ -4,6 +4,7 @@
 #include <set>
 #include <string>
 
+#include "signal/cookies.h"
 #include "signal/testing.h"
 
 using namespace sinew;
@@ -235,6 +236,12 @@ TEST_CASE("signal: everything recorded and sent again from elsewhere changes not
   b.client->leave(world.now);
   world.run_for(2s);
   REQUIRE_FALSE(a.knows(b));
+  for (const std::uint16_t port : {std::uint16_t{1000}, std::uint16_t{2000}}) {
+    a.client->set_local(
+        {.candidates = {{.endpoint = endpoint(3, port)}}, .connectivity = {}, .home = {}},
+        world.now);
+    world.run_for(1s);
+  }
   world.nodes.pop_back();
   const auto records = world.server->record_changes();
   auto recorded = world.sent;
@@ -243,12 +250,30 @@ TEST_CASE("signal: everything recorded and sent again from elsewhere changes not
       if (is_from_elsewhere && datagram.is_to_nucleus) datagram.from = endpoint(66);
       world.deliver(datagram);
     }
+    CHECK(world.server->nodes(world.now)[0].route->endpoint == a.address);
+    CHECK(world.server->record_changes() == records);
     world.run_for(1s);
   }
   CHECK(a.client->state() == Client::State::kRegistered);
   CHECK(world.server->record_changes() == records);
   CHECK(world.server->nodes(world.now).size() == 1);
   CHECK(world.server->nodes(world.now)[0].route->endpoint == a.address);
+  CHECK(world.server->stats().replayed > 0);
+}
+
+TEST_CASE("signal: a session that has ended is not begun again by its own first datagram") {
+  World world;
+  world.is_recording = true;
+  TestNode& a = world.add();
+  REQUIRE(world.settles(1s));
+  a.client->leave(world.now);
+  world.run_for(3 * world.settings.heartbeat + 1s);
+  REQUIRE(world.now - MonoTime(1h) < kCookieLifetime);  // its cookie is good still
+  const auto recorded = world.sent;
+  for (const auto& datagram : recorded)
+    world.deliver(datagram);
+  world.run_for(1s);
+  CHECK(world.server->nodes(world.now).empty());
   CHECK(world.server->stats().replayed > 0);
 }
 
