@@ -188,6 +188,7 @@ void Peer::settle(MonoTime now) {
     static_cast<void>(path.take_timeout(now));
   check_current(now);
   continue_search(now);
+  close_spent_holes(now);
   choose_route(now);
   tend_paths(now);
   continue_punch(now);

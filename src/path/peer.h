@@ -113,6 +113,7 @@ class Peer {
   void continue_punch(MonoTime now);
   std::optional<Endpoint> hole_target() const;
   void open_holes(MonoTime now);
+  void close_spent_holes(MonoTime now);
   void close_holes();
   void drop_dead_socket();
   void drop_kept_socket();

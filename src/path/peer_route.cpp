@@ -126,7 +126,7 @@ Change Peer::change_to(const Route& next, MonoTime now) const {
   if (next.is_direct()) {
     if (!route_.is_direct()) return Change::kDirectFound;
     const PathState* used = current();
-    return used != nullptr && used->is_usable() ? Change::kBetterFound : Change::kDirectSilent;
+    return used == nullptr || used->is_usable() ? Change::kBetterFound : Change::kDirectSilent;
   }
   if (has_restarted_) return Change::kPeerRestarted;
   if (route_.is_direct()) {
