@@ -85,6 +85,7 @@ class Peer {
   // peer.cpp: addresses and inputs
   Correspondent correspondent() { return {.key = record_.key, .box = box()}; }
   void list_candidates();
+  void forget_learned(MonoTime now);
   PathState* find(const Direct& direct);
   PathState* find_or_add(const Direct& direct);
   void wake(Duration for_how_long, MonoTime now);
