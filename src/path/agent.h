@@ -82,7 +82,8 @@ struct Transmit {
   Bytes bytes;
 };
 
-// Use this route for the peer's packets from now on.
+// Use this route for the peer's packets from now on. Before the first of these a peer's route is
+// none, as nobody has wanted it; a node that sends its first packet to the relay loses nothing.
 struct RouteChanged {
   netmap::NodeKey peer;
   Route route;
@@ -98,7 +99,7 @@ struct SocketsWanted {
   SocketNumber first;
   std::size_t count = 0;
 };
-// Close them.
+// Close them. Nothing is sent through them any more.
 struct SocketsReleased {
   SocketNumber first;
   std::size_t count = 0;
@@ -140,7 +141,9 @@ class Agent {
 
   // Takes effect for what is decided from then on; routes are looked at again.
   void set_settings(Settings settings, MonoTime now);
-  // Where we can be reached, and how our NAT behaves. Peers in use are told when it changed.
+  // Where we can be reached, and how our NAT behaves. Peers in use are told when it changed. Behind
+  // a symmetric NAT, all reflexive endpoints in the order they were seen: from ports that count up
+  // the next ones are foretold.
   void set_local(std::vector<netmap::Candidate> candidates,
                  const netmap::Connectivity& connectivity, MonoTime now);
   // Whether we are connected to a relay, or could be at once. Until then it is not.

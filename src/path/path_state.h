@@ -62,6 +62,7 @@ class PathState {
   std::optional<MonoTime> answered_at() const { return answered_at_; }
   std::optional<MonoTime> full_at() const { return full_at_; }
   std::optional<MonoTime> sent_at() const { return sent_at_; }
+  std::optional<MonoTime> heard_at() const { return heard_at_; }
   // Last sign of life: pong, ping or packet.
   std::optional<MonoTime> alive_at() const { return std::max(answered_at_, heard_at_); }
 

@@ -8,7 +8,8 @@
 namespace sinew::path {
 namespace {
 
-constexpr Duration kTrustUnheard = 5s;  // a path that was silent for longer proves itself first
+constexpr Duration kTrustUnheard = 5s;   // a path that was silent for longer proves itself first
+constexpr Duration kLearnedLives = 10s;  // without a sign, and not in use
 
 // Which of two paths makes room: what never answered before what did, what was learned before what
 // was told, what was pinged longest ago.
@@ -187,7 +188,9 @@ void Peer::settle(MonoTime now) {
   for (PathState& path : paths_)
     static_cast<void>(path.take_timeout(now));
   check_current(now);
+  forget_learned(now);
   continue_search(now);
+  close_spent_holes(now);
   choose_route(now);
   tend_paths(now);
   continue_punch(now);
@@ -246,6 +249,15 @@ void Peer::list_candidates() {
       if (path != nullptr) path->is_listed = true;
     }
   }
+}
+
+// The many holes that guessing found, and where the peer once was, would take the place and the
+// pings of what the peer says now.
+void Peer::forget_learned(MonoTime now) {
+  std::erase_if(paths_, [&](const PathState& path) {
+    return !path.is_listed && path.direct() != route_.direct &&
+           now > path.alive_at().value_or(now) + kLearnedLives;
+  });
 }
 
 PathState* Peer::find(const Direct& direct) {

@@ -85,6 +85,7 @@ class Peer {
   // peer.cpp: addresses and inputs
   Correspondent correspondent() { return {.key = record_.key, .box = box()}; }
   void list_candidates();
+  void forget_learned(MonoTime now);
   PathState* find(const Direct& direct);
   PathState* find_or_add(const Direct& direct);
   void wake(Duration for_how_long, MonoTime now);
@@ -113,6 +114,7 @@ class Peer {
   void continue_punch(MonoTime now);
   std::optional<Endpoint> hole_target() const;
   void open_holes(MonoTime now);
+  void close_spent_holes(MonoTime now);
   void close_holes();
   void drop_dead_socket();
   void drop_kept_socket();

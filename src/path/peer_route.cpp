@@ -7,7 +7,7 @@
 namespace sinew::path {
 namespace {
 
-constexpr Duration kFreshProof = 2s;       // of another path, when the one in use has died
+constexpr Duration kFreshProof = 2s;       // of another path, when one in use is left for it
 constexpr Duration kPrivateBonus = 2ms;    // what a local path may be slower than a public one
 constexpr Duration kOwnSocketMalus = 1ms;  // packets through it leave the fast way
 constexpr Duration kLossMalus = 1ms;       // for each lost ping in a thousand
@@ -67,8 +67,10 @@ Route Peer::next_route(MonoTime now) {
   // Right after the search began, better ones are still coming in and nothing has settled.
   const bool may_leave =
       now >= route_since_ + kDwell || (search_.is_running && now < *search_.started + kRounds[4]);
-  return Route::to(may_leave && is_clearly_better(*found, *used) ? found->direct()
-                                                                 : used->direct());
+  // An old answer is no reason to leave: the path may be long gone.
+  const bool is_fresh = found->answered_at() && now <= *found->answered_at() + kFreshProof;
+  return Route::to(may_leave && is_fresh && is_clearly_better(*found, *used) ? found->direct()
+                                                                             : used->direct());
 }
 
 PathState* Peer::best() {
@@ -126,7 +128,7 @@ Change Peer::change_to(const Route& next, MonoTime now) const {
   if (next.is_direct()) {
     if (!route_.is_direct()) return Change::kDirectFound;
     const PathState* used = current();
-    return used != nullptr && used->is_usable() ? Change::kBetterFound : Change::kDirectSilent;
+    return used == nullptr || used->is_usable() ? Change::kBetterFound : Change::kDirectSilent;
   }
   if (has_restarted_) return Change::kPeerRestarted;
   if (route_.is_direct()) {

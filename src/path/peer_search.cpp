@@ -9,7 +9,7 @@ namespace {
 
 constexpr Duration kPingSpacing = 50ms;  // between two pings of one unproven path
 constexpr Duration kProvingFor = 5s;     // after its last answer a path is proven no further
-constexpr Duration kHolesOutlive = 1s;   // the route they led to, so that both sides have chosen
+constexpr Duration kHolesOutlive = 3s;   // the route they led to, so that both sides have chosen
 constexpr Duration kSocketsBusyPause = 2s;
 constexpr std::size_t kRoundsBeforeHoles = 3;
 
@@ -147,14 +147,19 @@ bool Peer::is_full_ping_due(const PathState& path, MonoTime now) const {
   return path.full_misses() > 0 || !path.full_at() || now >= *path.full_at() + kFullPing;
 }
 
+// Before a route is chosen, because the one in use may have led through a socket that goes.
+void Peer::close_spent_holes(MonoTime now) {
+  drop_dead_socket();
+  if (current() == nullptr || !holes_.is_open()) return;
+  if (now >= route_since_ + kHolesOutlive) close_holes();
+}
+
 void Peer::continue_punch(MonoTime now) {
   if (!can_probe()) return;
-  drop_dead_socket();
   if (current() != nullptr) {
     guesses_.stop(station_);
     punch_pause_ = kFirstPunchPause;
     punch_again_at_ = now;
-    if (holes_.is_open() && now >= route_since_ + kHolesOutlive) close_holes();
     return;
   }
   if (holes_.is_over(now)) {
@@ -191,9 +196,15 @@ std::optional<Endpoint> Peer::hole_target() const {
 }
 
 void Peer::close_holes() {
-  const std::optional<SocketNumber> kept = route_.is_direct() && holes_.owns(route_.direct.socket)
-                                               ? std::optional(route_.direct.socket)
-                                               : std::nullopt;
+  // Several holes may have been hit, and the peer may use another one than we do: by now it writes
+  // to no other, so the one that was heard last is the one to keep.
+  const PathState* used = nullptr;
+  for (const PathState& path : paths_) {
+    if (!holes_.owns(path.direct().socket) || !path.is_usable()) continue;
+    if (used == nullptr || path.heard_at() > used->heard_at()) used = &path;
+  }
+  const std::optional<SocketNumber> kept =
+      used != nullptr ? std::optional(used->direct().socket) : std::nullopt;
   std::erase_if(paths_, [&](const PathState& path) {
     return holes_.owns(path.direct().socket) && path.direct().socket != kept;
   });
