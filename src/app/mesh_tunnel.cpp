@@ -8,13 +8,13 @@
 namespace sinew::app {
 
 Result<std::unique_ptr<MeshTunnel>> MeshTunnel::open(const Options& options,
-                                                     const wg::PrivateKey& key,
-                                                     node::Inbox& inbox, Rng& rng,
-                                                     const Clock& clock, const Log& log) {
+                                                     const wg::PrivateKey& key, node::Inbox& inbox,
+                                                     Rng& rng, const Clock& clock, const Log& log) {
   std::unique_ptr<MeshTunnel> mesh(new MeshTunnel(inbox, log));
   mesh->tunnel_ = TRY(dataplane::Tunnel::open({.interface = options.interface,
                                                .port = options.port,
                                                .handles_signals = false,
+                                               .has_uapi = false,
                                                .companion = mesh.get()},
                                               rng, clock, log));
   mesh->tunnel_->set_private_key(key);

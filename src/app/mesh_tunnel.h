@@ -24,9 +24,9 @@ class MeshTunnel final : public node::PacketPath, private dataplane::Companion {
   };
 
   // The interface is up when this returns. `rng`, `clock` and `inbox` outlive it.
-  static Result<std::unique_ptr<MeshTunnel>> open(const Options& options,
-                                                  const wg::PrivateKey& key, node::Inbox& inbox,
-                                                  Rng& rng, const Clock& clock, const Log& log);
+  static Result<std::unique_ptr<MeshTunnel>> open(const Options& options, const wg::PrivateKey& key,
+                                                  node::Inbox& inbox, Rng& rng, const Clock& clock,
+                                                  const Log& log);
   // The interface is gone.
   ~MeshTunnel();
 

@@ -42,7 +42,8 @@ Result<NodeClient> NodeClient::connect(const std::string& state_folder) {
   if (socket) return NodeClient(*std::move(socket));
   const ErrorKind kind = socket.error().kind;
   if (kind == ErrorKind::kNotFound || kind == ErrorKind::kUnavailable) {
-    return Error{ErrorKind::kUnavailable, "no node is running with the state folder " + state_folder};
+    return Error{ErrorKind::kUnavailable,
+                 "no node is running with the state folder " + state_folder};
   }
   return std::move(socket).error().while_doing("talk to the node");
 }
@@ -52,8 +53,8 @@ Result<json::Value> NodeClient::ask(const json::Value& request,
   const std::string line = json::write(request) + "\n";
   TRY(os::write_all(socket_, as_bytes(line)));
   while (true) {
-    const json::Value answer =
-        TRY(json::parse(TRY(read_line()), {.bytes = kMaxAnswer, .depth = 32, .values = 10'000'000}));
+    const json::Value answer = TRY(
+        json::parse(TRY(read_line()), {.bytes = kMaxAnswer, .depth = 32, .values = 10'000'000}));
     const json::Cursor root(answer);
     if (const auto result = TRY(root.find("result"))) return result->value();
     if (const auto error = TRY(root.find("error"))) return TRY(read_error(*error));
@@ -96,9 +97,11 @@ Option state_folder_option() {
 
 Failure explain_node_error(Error error) {
   if (error.kind == ErrorKind::kUnavailable)
-    return {.error = std::move(error), .next_step = "Start one with 'sinew start'; 'sinew help start' shows how."};
+    return {.error = std::move(error),
+            .next_step = "Start one with 'sinew start'; 'sinew help start' shows how."};
   if (error.kind == ErrorKind::kDenied)
-    return {.error = std::move(error), .next_step = "Ask as the user the node runs as, or as root."};
+    return {.error = std::move(error),
+            .next_step = "Ask as the user the node runs as, or as root."};
   return {.error = std::move(error)};
 }
 

@@ -22,8 +22,7 @@ class NucleusHost {
   static Result<std::unique_ptr<NucleusHost>> open(aio::Runtime& runtime, Rng& rng,
                                                    const node::Configuration& configuration,
                                                    const SecretBytes& secret,
-                                                   const node::StateFolder& folder,
-                                                   const Log& log);
+                                                   const node::StateFolder& folder, const Log& log);
   ~NucleusHost();
 
   void start();

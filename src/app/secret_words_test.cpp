@@ -17,7 +17,8 @@ struct CommandLine {
 };
 
 TEST_CASE("a secret on the command line is kept and its place overwritten") {
-  CommandLine line({"sinew", "start", "--secret", "correct horse", "--secret=battery", "-n", "lab"});
+  CommandLine line(
+      {"sinew", "start", "--secret", "correct horse", "--secret=battery", "-n", "lab"});
   const SecretWords words(line.argv);
   CHECK(words.words() == std::vector<std::string_view>{"sinew", "start", "--secret",
                                                        "correct horse", "--secret=battery", "-n",

@@ -49,7 +49,7 @@ class Service {
   aio::Task<> main();
   aio::Task<> watch_signals();
   aio::Task<> watch_start();
-  aio::Task<bool> wait_for_milestone(bool node::Mesh::Milestones::*reached, MonoTime end);
+  aio::Task<bool> wait_for_milestone(bool node::Mesh::Milestones::* reached, MonoTime end);
   aio::Task<Result<json::Value>> answer(const json::Value& request, node::Answering& to);
   Error why_not_connected() const;
   void stop(Result<> because);
@@ -82,10 +82,9 @@ Result<> Service::open() {
   const signal::ClusterKey cluster =
       TRY(signal::ClusterKey::derive(plan_.configuration.cluster, plan_.secret));
   if (has_nucleus()) {
-    nucleus_ = TRY(NucleusHost::open(runtime_, rng_, plan_.configuration, plan_.secret,
-                                     *plan_.folder, log_));
-    watcher_.step("nucleus listens on port " + std::to_string(nucleus_->port()) +
-                  " (UDP and TCP)");
+    nucleus_ = TRY(
+        NucleusHost::open(runtime_, rng_, plan_.configuration, plan_.secret, *plan_.folder, log_));
+    watcher_.step("nucleus listens on port " + std::to_string(nucleus_->port()) + " (UDP and TCP)");
   }
   if (has_node()) TRY(open_node(cluster));
   control_ = TRY(node::ControlServer::open(
@@ -105,13 +104,13 @@ Result<> Service::open_node(const signal::ClusterKey& cluster) {
   tunnel_ = TRY(MeshTunnel::open({.interface = configuration.interface, .port = port}, key, *inbox_,
                                  rng_, clock_, log_));
   watcher_.step("interface " + configuration.interface + " is up");
-  mesh_ = TRY(node::Mesh::create({.runtime = &runtime_,
-                                  .rng = &rng_,
-                                  .packets = tunnel_.get(),
-                                  .inbox = inbox_.get(),
-                                  .log = log_},
-                                 {.node = std::move(key), .cluster = cluster.clone()},
-                                 configuration));
+  mesh_ =
+      TRY(node::Mesh::create({.runtime = &runtime_,
+                              .rng = &rng_,
+                              .packets = tunnel_.get(),
+                              .inbox = inbox_.get(),
+                              .log = log_},
+                             {.node = std::move(key), .cluster = cluster.clone()}, configuration));
   operator_ = std::make_unique<node::Operator>(runtime_, *mesh_, configuration, *plan_.folder);
   return {};
 }
@@ -153,7 +152,8 @@ aio::Task<> Service::watch_signals() {
   }
 }
 
-// ------------------------------------------------------------------------------------ the beginning
+// ------------------------------------------------------------------------------------ the
+// beginning
 
 aio::Task<> Service::watch_start() {
   if (!mesh_) {
@@ -161,8 +161,7 @@ aio::Task<> Service::watch_start() {
     co_return;
   }
   const Duration patience = watcher_.patience();
-  const MonoTime end =
-      patience == Duration::zero() ? MonoTime::never() : clock_.now() + patience;
+  const MonoTime end = patience == Duration::zero() ? MonoTime::never() : clock_.now() + patience;
   watcher_.step("asking " + plan_.configuration.nuclei.front().to_string());
   const bool is_registered =
       co_await wait_for_milestone(&node::Mesh::Milestones::is_registered, end);
@@ -173,15 +172,18 @@ aio::Task<> Service::watch_start() {
   }
   const netmap::Self& self = mesh_->map().self;
   watcher_.step("connected as " + self.name + ", address " +
-                (self.v4 ? self.v4->to_string() : self.v6 ? self.v6->to_string() : "none"));
+                (self.v4   ? self.v4->to_string()
+                 : self.v6 ? self.v6->to_string()
+                           : "none"));
   watcher_.ready();
   // A packet path that ends takes the service with it: a node that only looks alive helps nobody.
   co_await wait_for_milestone(&node::Mesh::Milestones::has_stopped, MonoTime::never());
   if (mesh_->milestones().has_stopped)
-    stop(Error{ErrorKind::kUnavailable, "the interface " + plan_.configuration.interface + " is gone"});
+    stop(Error{ErrorKind::kUnavailable,
+               "the interface " + plan_.configuration.interface + " is gone"});
 }
 
-aio::Task<bool> Service::wait_for_milestone(bool node::Mesh::Milestones::*reached, MonoTime end) {
+aio::Task<bool> Service::wait_for_milestone(bool node::Mesh::Milestones::* reached, MonoTime end) {
   while (!(mesh_->milestones().*reached)) {
     const bool is_refused = !mesh_->milestones().refusal.empty() && end != MonoTime::never();
     const Duration left = std::min<Duration>(end - clock_.now(), 1h);

@@ -27,8 +27,7 @@ Result<json::Value> change(const std::string& path, const std::string& what,
     return change_file(path, what, value);
   if (!client) return std::move(client).error();
   if (what == "show") return client->ask(json::Value::object({{"ask", "config"}}));
-  return client->ask(
-      json::Value::object({{"ask", "config"}, {"what", what}, {"value", value}}));
+  return client->ask(json::Value::object({{"ask", "config"}, {"what", what}, {"value", value}}));
 }
 
 Outcome run(const Invocation& invocation) {
@@ -36,8 +35,8 @@ Outcome run(const Invocation& invocation) {
   const bool has_value = invocation.arguments().size() > 1;
   const bool needs_value = what != "show" && what != "reset";
   if (has_value != needs_value) {
-    return Failure{.error = {ErrorKind::kInvalid, needs_value ? what + " needs a value"
-                                                              : what + " takes no value"},
+    return Failure{.error = {ErrorKind::kInvalid,
+                             needs_value ? what + " needs a value" : what + " takes no value"},
                    .next_step = "'sinew help config' shows what each takes."};
   }
   auto settings = change(state_folder_of(invocation), what,

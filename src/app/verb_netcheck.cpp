@@ -47,8 +47,9 @@ Verb doctor_verb() {
   return {
       .name = "doctor",
       .summary = "Look for what is wrong, and say what to do",
-      .description = "Checks the node on this machine: each line is a check, its result, what was "
-                     "seen, and what helps.",
+      .description =
+          "Checks the node on this machine: each line is a check, its result, what was "
+          "seen, and what helps.",
       .options = {state_folder_option()},
       .examples = {{"sinew doctor", "When something does not work"}},
       .run = examine,

@@ -23,7 +23,8 @@ Result<std::uint32_t> count_of(const Invocation& invocation) {
   if (!given) return std::uint32_t{0};
   const auto count = parse_decimal(*given, kMostPings);
   if (!count || *count == 0)
-    return Error{ErrorKind::kInvalid, "not a number of pings from 1 to 10000: " + std::string(*given)};
+    return Error{ErrorKind::kInvalid,
+                 "not a number of pings from 1 to 10000: " + std::string(*given)};
   return *count;
 }
 
@@ -33,15 +34,16 @@ Outcome run(const Invocation& invocation) {
   if (!client) return explain_node_error(std::move(client).error());
   Value::List steps;
   const bool is_json = invocation.format() == Format::kJson;
-  auto result = client->ask(json::Value::object({{"ask", "ping"},
-                                                 {"peer", invocation.arguments()[0]},
-                                                 {"count", count == 0 && is_json ? 1 : count},
-                                                 {"interval_ms", 1000}}),
-                            [&](const json::Value& json_step) {
-                              const Value step = to_value(json_step);
-                              steps.push_back(step);
-                              return is_json || invocation.console().write(line_of(step)).has_value();
-                            });
+  auto result =
+      client->ask(json::Value::object({{"ask", "ping"},
+                                       {"peer", invocation.arguments()[0]},
+                                       {"count", count == 0 && is_json ? 1 : count},
+                                       {"interval_ms", 1000}}),
+                  [&](const json::Value& json_step) {
+                    const Value step = to_value(json_step);
+                    steps.push_back(step);
+                    return is_json || invocation.console().write(line_of(step)).has_value();
+                  });
   if (!result && result.error().kind == ErrorKind::kNotFound) {
     return Failure{.error = std::move(result).error(), .next_step = "'sinew peers' lists them."};
   }

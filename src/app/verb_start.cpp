@@ -107,8 +107,9 @@ Failure explain_plan(Error error) {
   }
   if (error.message == "no secret was given") {
     return {.error = std::move(error),
-            .next_step = "Put the cluster's secret, at least 16 characters, into a file for "
-                         "--secret-file, or into SINEW_SECRET."};
+            .next_step =
+                "Put the cluster's secret, at least 16 characters, into a file for "
+                "--secret-file, or into SINEW_SECRET."};
   }
   return {.error = std::move(error)};
 }
@@ -127,7 +128,8 @@ Failure explain_start(Error error) {
   return {.error = std::move(error), .next_step = std::move(next_step)};
 }
 
-// ---------------------------------------------------------------------------------------- running it
+// ---------------------------------------------------------------------------------------- running
+// it
 
 // Somebody waits in the foreground until the daemon is connected.
 class DaemonWatcher final : public StartWatcher {
@@ -189,9 +191,8 @@ Result<os::Fd> open_log(const node::StateFolder& folder) {
 
 Outcome run_in_background(const Invocation& invocation, ServicePlan plan,
                           const node::StateFolder& folder) {
-  auto background = os::detach([&](std::string_view step) {
-    invocation.console().note("  " + std::string(step));
-  });
+  auto background = os::detach(
+      [&](std::string_view step) { invocation.console().note("  " + std::string(step)); });
   if (!background) return explain_start(std::move(background).error());
   if (!background->has_value()) return Answer{};
   os::Daemon& daemon = **background;
@@ -222,9 +223,8 @@ Outcome run(const Invocation& invocation) {
   if (!lock) return explain_start(std::move(lock).error());
   TRY(folder->save_configuration(*configuration));
   TRY(folder->save_secret(*secret));
-  ServicePlan plan{.configuration = *std::move(configuration),
-                   .secret = *std::move(secret),
-                   .folder = &*folder};
+  ServicePlan plan{
+      .configuration = *std::move(configuration), .secret = *std::move(secret), .folder = &*folder};
   if (invocation.has("foreground")) return run_in_foreground(invocation, std::move(plan));
   return run_in_background(invocation, std::move(plan), *folder);
 }
@@ -280,8 +280,7 @@ Verb start_verb() {
            state_folder_option()},
       .examples = {{"sinew start --mode nucleus -n lab --secret-file secret",
                     "Found the network 'lab' on a machine that all can reach"},
-                   {"sinew start -n lab --nucleus lab.example --secret-file secret",
-                    "Join it"},
+                   {"sinew start -n lab --nucleus lab.example --secret-file secret", "Join it"},
                    {"sinew start --mode dual -n lab --secret-file secret",
                     "Be nucleus and member at once"},
                    {"sinew start", "Start again as last time"}},

@@ -19,10 +19,10 @@ Value field(const Value& record, std::string_view name) {
 // The few lines that people want first.
 Value summarize(const Value& status) {
   const Value peers = field(status, "peers");
-  const std::string count = fmt::format(
-      "{} known, {} online, {} direct, {} relayed", field(peers, "known").to_line(),
-      field(peers, "online").to_line(), field(peers, "direct").to_line(),
-      field(peers, "relayed").to_line());
+  const std::string count =
+      fmt::format("{} known, {} online, {} direct, {} relayed", field(peers, "known").to_line(),
+                  field(peers, "online").to_line(), field(peers, "direct").to_line(),
+                  field(peers, "relayed").to_line());
   Value::List nuclei;
   for (const Value& nucleus : *field(status, "nuclei").as_list()) {
     nuclei.push_back(fmt::format("{} {}{}", field(nucleus, "name").to_line(),

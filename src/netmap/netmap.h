@@ -2,7 +2,8 @@
 // nucleus, or an admin) produces it, the node applies it, and nothing else configures the mesh.
 //
 // All of it is the word of the source: names are text of strangers, addresses are claims until a
-// peer has answered there. A peer is its node key; everything else about it may change. Pure values.
+// peer has answered there. A peer is its node key; everything else about it may change. Pure
+// values.
 #pragma once
 
 #include <array>

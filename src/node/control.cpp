@@ -15,9 +15,8 @@ aio::Task<Result<>> Answering::step(json::Value value) {
 aio::Task<Result<>> Answering::finish(Result<json::Value> result) {
   if (result) return send(json::Value::object({{"result", *std::move(result)}}));
   const Error& error = result.error();
-  return send(json::Value::object(
-      {{"error", json::Value::object(
-                     {{"kind", name_of(error.kind)}, {"message", error.message}})}}));
+  return send(json::Value::object({{"error", json::Value::object({{"kind", name_of(error.kind)},
+                                                                  {"message", error.message}})}}));
 }
 
 aio::Task<Result<>> Answering::send(json::Value line) {
@@ -55,8 +54,8 @@ aio::Task<> ControlServer::accept_all(aio::TaskGroup& connections) {
   while (true) {
     Result<aio::Accepted> accepted = co_await listener_.accept();
     if (!accepted) co_return;
-    const bool is_ours = accepted->process &&
-                         (accepted->process->uid == 0 || accepted->process->uid == ::geteuid());
+    const bool is_ours =
+        accepted->process && (accepted->process->uid == 0 || accepted->process->uid == ::geteuid());
     if (!is_ours || connections.size() >= kMaxConnections) continue;
     connections.start("control connection", talk(std::move(accepted->stream)));
   }

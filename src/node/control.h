@@ -46,8 +46,8 @@ class ControlServer {
   using Answerer =
       std::function<aio::Task<Result<json::Value>>(const json::Value& request, Answering& to)>;
 
-  static Result<std::unique_ptr<ControlServer>> open(aio::Runtime& runtime,
-                                                     const std::string& path, Answerer answerer);
+  static Result<std::unique_ptr<ControlServer>> open(aio::Runtime& runtime, const std::string& path,
+                                                     Answerer answerer);
   // Removes the file.
   ~ControlServer();
 
@@ -55,8 +55,7 @@ class ControlServer {
   aio::Task<> serve();
 
  private:
-  ControlServer(aio::Runtime& runtime, aio::Listener listener, std::string path,
-                Answerer answerer);
+  ControlServer(aio::Runtime& runtime, aio::Listener listener, std::string path, Answerer answerer);
   aio::Task<> accept_all(aio::TaskGroup& connections);
   aio::Task<> talk(std::unique_ptr<aio::Stream> stream);
   aio::Task<Result<>> answer_line(aio::Stream& stream, std::string_view line);

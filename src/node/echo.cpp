@@ -34,14 +34,14 @@ std::uint16_t checksum_of(ByteView bytes) {
 
 Result<std::unique_ptr<Echo>> Echo::open(aio::Runtime& runtime, const IpAddress& to) {
   const int family = to.is_v4() ? AF_INET : AF_INET6;
-  const int protocol = to.is_v4() ? static_cast<int>(IPPROTO_ICMP) : static_cast<int>(IPPROTO_ICMPV6);
+  const int protocol =
+      to.is_v4() ? static_cast<int>(IPPROTO_ICMP) : static_cast<int>(IPPROTO_ICMPV6);
   constexpr int kFlags = SOCK_CLOEXEC | SOCK_NONBLOCK;
   os::Fd socket(::socket(family, SOCK_DGRAM | kFlags, protocol));
   const bool is_raw = !socket.is_open();
   if (is_raw) socket = os::Fd(::socket(family, SOCK_RAW | kFlags, protocol));
   if (!socket.is_open()) return os::system_error("open a socket for echo requests");
-  std::unique_ptr<Echo> echo(
-      new Echo(runtime, to, std::move(socket), is_raw && to.is_v4()));
+  std::unique_ptr<Echo> echo(new Echo(runtime, to, std::move(socket), is_raw && to.is_v4()));
   echo->readiness_ = TRY(aio::Readiness::watch(runtime, echo->socket_));
   echo->identifier_ = static_cast<std::uint16_t>(::getpid());
   return echo;
@@ -90,8 +90,8 @@ aio::Task<Result<Duration>> Echo::wait(MonoTime sent) {
     const Result<> ready = co_await readiness_->readable();
     if (!ready) co_return ready.error();
     os::SocketAddress from;
-    const ssize_t size = ::recvfrom(socket_.get(), room.data(), room.size(), MSG_DONTWAIT,
-                                    from.get(), &from.size);
+    const ssize_t size =
+        ::recvfrom(socket_.get(), room.data(), room.size(), MSG_DONTWAIT, from.get(), &from.size);
     if (size < 0 || os::to_endpoint(from).address != to_) continue;
     if (is_answer(ByteView(room).first(static_cast<std::size_t>(size))))
       co_return runtime_.clock().now() - sent;

@@ -66,10 +66,10 @@ Mesh::Mesh(const Parts& parts, Identity identity, const Configuration& configura
       relays_(std::make_unique<RelayLinks>(
           runtime_, *parts.rng,
           RelayLinks::Identity{.key = &identity_.node, .admission = &admission_}, packets_,
-          static_cast<RelayListener&>(*this),
-          log_)),
+          static_cast<RelayListener&>(*this), log_)),
       nuclei_(std::make_unique<NucleusLinks>(runtime_, *parts.rng, configuration.nuclei, signal_,
-                                             packets_, static_cast<NucleusLinks::Listener&>(*this), log_)),
+                                             packets_, static_cast<NucleusLinks::Listener&>(*this),
+                                             log_)),
       sockets_(std::make_unique<SideSockets>(runtime_, static_cast<SideSockets::Listener&>(*this))),
       tasks_(runtime_) {}
 
@@ -191,8 +191,8 @@ void Mesh::network_changed() {
 void Mesh::tell_reach(MonoTime now) {
   std::vector<netmap::Candidate> candidates = reach_->candidates();
   if (const auto observed = signal_.observed()) {
-    const bool is_known = std::ranges::find(candidates, *observed, &netmap::Candidate::endpoint) !=
-                          candidates.end();
+    const bool is_known =
+        std::ranges::find(candidates, *observed, &netmap::Candidate::endpoint) != candidates.end();
     if (!is_known && !observed->address.is_loopback())
       candidates.push_back({*observed, netmap::CandidateKind::kObserved});
   }
@@ -204,13 +204,13 @@ void Mesh::tell_reach(MonoTime now) {
   if (candidates.size() > netmap::kMaxCandidates) candidates.resize(netmap::kMaxCandidates);
   const netmap::Connectivity connectivity = reach_->connectivity();
   paths_.set_local(candidates, connectivity, now);
-  signal_.set_local({.candidates = std::move(candidates),
-                     .connectivity = connectivity,
-                     .home = relays_->home()},
-                    now);
+  signal_.set_local(
+      {.candidates = std::move(candidates), .connectivity = connectivity, .home = relays_->home()},
+      now);
 }
 
-// ------------------------------------------------------------------------------ from the packet path
+// ------------------------------------------------------------------------------ from the packet
+// path
 
 aio::Task<> Mesh::read_inbox() {
   while (true) {
@@ -272,12 +272,12 @@ void Mesh::take_detour(const News& news, MonoTime now) {
     return;
   }
   if (!settings_.uses_relay) return;
-  for_each_datagram(news, [&](ByteView each) {
-    relays_->send(peer->record.home, peer->record.key, each, now);
-  });
+  for_each_datagram(
+      news, [&](ByteView each) { relays_->send(peer->record.home, peer->record.key, each, now); });
 }
 
-// ------------------------------------------------------------------------------------------ driving
+// ------------------------------------------------------------------------------------------
+// driving
 
 void Mesh::wake() {
   is_dirty_ = true;
@@ -376,7 +376,8 @@ void Mesh::send(const path::Transmit& transmit, MonoTime now) {
   if (peer != nullptr) relays_->send(peer->record.home, relayed.peer, transmit.bytes, now);
 }
 
-// ----------------------------------------------------------------------------------- from the nuclei
+// ----------------------------------------------------------------------------------- from the
+// nuclei
 
 void Mesh::take_signal(const signal::Group::Event& event, MonoTime now) {
   using signal::Client;
@@ -412,8 +413,8 @@ void Mesh::take_self(const netmap::Self& self) {
     const auto set = packets_.set_addresses(self);
     if (!set) log_.error("the address cannot be used", {{"reason", set.error().message}});
     paths_.set_settings(path_settings(), runtime_.clock().now());
-    log_.info("registered", {{"address", self.v4 ? self.v4->to_string() : "-"},
-                             {"name", self.name}});
+    log_.info("registered",
+              {{"address", self.v4 ? self.v4->to_string() : "-"}, {"name", self.name}});
   }
   milestones_.is_registered = true;
   progress_.notify();

@@ -24,7 +24,8 @@ Result<PingRequest> read_ping(const json::Value& request) {
   PingRequest ping;
   ping.peer = TRY(TRY(root.at("peer")).string());
   ping.count = TRY(TRY(root.at("count")).integer<std::uint32_t>());
-  ping.interval = std::chrono::milliseconds(TRY(TRY(root.at("interval_ms")).integer<std::uint32_t>()));
+  ping.interval =
+      std::chrono::milliseconds(TRY(TRY(root.at("interval_ms")).integer<std::uint32_t>()));
   constexpr Duration kShortest = 10ms;
   if (ping.count > Operator::kMostPings || ping.interval < kShortest)
     return Error{ErrorKind::kInvalid, "too many pings, or too fast"};
@@ -51,10 +52,8 @@ double to_ms(Duration duration) {
 
 json::Value check(std::string_view id, std::string_view severity, std::string evidence,
                   std::string_view advice) {
-  return json::Value::object({{"id", id},
-                              {"severity", severity},
-                              {"evidence", std::move(evidence)},
-                              {"advice", advice}});
+  return json::Value::object(
+      {{"id", id}, {"severity", severity}, {"evidence", std::move(evidence)}, {"advice", advice}});
 }
 
 }  // namespace
@@ -96,8 +95,7 @@ aio::Task<Result<json::Value>> Operator::ping(const json::Value& request, Answer
   while (wanted->count == 0 || sent < wanted->count) {
     const MonoTime begun = runtime_.clock().now();
     const Result<Duration> round_trip = co_await (*echo)->ask(kPingPatience);
-    if (!round_trip && round_trip.error().kind != ErrorKind::kTimeout)
-      co_return round_trip.error();
+    if (!round_trip && round_trip.error().kind != ErrorKind::kTimeout) co_return round_trip.error();
     ++sent;
     if (round_trip) {
       ++answered;
@@ -165,16 +163,17 @@ json::Value Operator::doctor() {
                             "Choose another --vip, or have the nucleus forget the old one."));
     } else {
       const std::string& problem = mesh_.nuclei().last_error(i);
-      found.push_back(check("nucleus", "error",
-                            name + " does not answer" + (problem.empty() ? "" : ": " + problem),
-                            "Check the address and that its port is open; a nucleus does not answer "
-                            "to a wrong secret or cluster name."));
+      found.push_back(check(
+          "nucleus", "error", name + " does not answer" + (problem.empty() ? "" : ": " + problem),
+          "Check the address and that its port is open; a nucleus does not answer "
+          "to a wrong secret or cluster name."));
     }
   }
   const Reach& reach = mesh_.reach();
   if (reach.report() && !reach.report()->has_udp) {
-    found.push_back(check("udp", "warning", "no answer over UDP from anywhere",
-                          "Let UDP out of this network; until then everything is relayed over TCP."));
+    found.push_back(
+        check("udp", "warning", "no answer over UDP from anywhere",
+              "Let UDP out of this network; until then everything is relayed over TCP."));
   } else if (reach.report()) {
     found.push_back(check("udp", "ok", "UDP passes", ""));
   }
@@ -191,8 +190,8 @@ json::Value Operator::doctor() {
                                       "Check that the relay's TCP port can be reached."));
   }
   if (reach.host().addresses.empty()) {
-    found.push_back(check("network", "error", "this machine has no address",
-                          "Connect it to a network."));
+    found.push_back(
+        check("network", "error", "this machine has no address", "Connect it to a network."));
   }
   const netmap::Self& self = mesh_.map().self;
   for (const netlink::HostAddress& each : reach.host().addresses) {

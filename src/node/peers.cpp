@@ -17,8 +17,7 @@ void Peers::upsert(const netmap::Peer& record, MonoTime now) {
   const bool is_new = known == entries_.end();
   if (!is_new && known->second.record == record) return;
   Entry& entry = entries_[record.key];
-  const bool has_moved =
-      is_new || addresses_of(entry.record) != addresses_of(record);
+  const bool has_moved = is_new || addresses_of(entry.record) != addresses_of(record);
   entry.record = record;
   if (is_new) {
     entry.detour = DetourNumber(next_detour_++);
@@ -49,8 +48,7 @@ void Peers::take_route(const path::RouteChanged& change, WallTime wall) {
   Entry& entry = known->second;
   entry.route = change.route;
   entry.route_since = wall;
-  const bool is_plain =
-      change.route.is_direct() && change.route.direct.socket == path::kMainSocket;
+  const bool is_plain = change.route.is_direct() && change.route.direct.socket == path::kMainSocket;
   if (is_plain) {
     packets_.send_directly(change.peer, change.route.direct.endpoint);
   } else {

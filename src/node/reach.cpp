@@ -19,8 +19,9 @@ static_assert(static_cast<int>(stun::Behaviour::kAddressAndPortDependent) ==
 std::optional<IpAddress> own_towards(const netlink::HostNetwork& host,
                                      const netlink::Gateway& gateway) {
   for (const netlink::HostAddress& each : host.addresses) {
-    const bool is_near = each.interface == gateway.interface && each.address.is_v4() &&
-                         IpPrefix::around(each.address, each.prefix_length).contains(gateway.address);
+    const bool is_near =
+        each.interface == gateway.interface && each.address.is_v4() &&
+        IpPrefix::around(each.address, each.prefix_length).contains(gateway.address);
     if (is_near) return each.address;
   }
   return std::nullopt;
@@ -30,10 +31,8 @@ std::optional<IpAddress> own_towards(const netlink::HostNetwork& host,
 
 Result<std::unique_ptr<Reach>> Reach::open(aio::Runtime& runtime, Rng& rng, PacketPath& packets,
                                            Listener& listener, const Log& log) {
-  netlink::HostMonitor monitor =
-      TRY(netlink::HostMonitor::open({packets.interface_number()}));
-  std::unique_ptr<Reach> reach(
-      new Reach(runtime, rng, packets, listener, log, std::move(monitor)));
+  netlink::HostMonitor monitor = TRY(netlink::HostMonitor::open({packets.interface_number()}));
+  std::unique_ptr<Reach> reach(new Reach(runtime, rng, packets, listener, log, std::move(monitor)));
   reach->monitor_ready_ = TRY(aio::Readiness::watch(runtime, reach->monitor_.fd()));
   return reach;
 }
@@ -129,7 +128,8 @@ void Reach::pump() {
     take_mapping(*event);
 }
 
-// ------------------------------------------------------------------------------------- this machine
+// ------------------------------------------------------------------------------------- this
+// machine
 
 aio::Task<> Reach::watch_host() {
   while (true) {
@@ -158,12 +158,14 @@ std::vector<Endpoint> Reach::own_endpoints() const {
   return endpoints;
 }
 
-// -------------------------------------------------------------------------------------- the gateway
+// -------------------------------------------------------------------------------------- the
+// gateway
 
 void Reach::aim_mapper() {
   const netlink::HostNetwork& host = monitor_.network();
   const auto own = host.gateway_v4 ? own_towards(host, *host.gateway_v4) : std::nullopt;
-  const bool is_useful = settings_.uses_port_mapping && own && !host.gateway_v4->address.is_unspecified();
+  const bool is_useful =
+      settings_.uses_port_mapping && own && !host.gateway_v4->address.is_unspecified();
   if (!is_useful) {
     mapping_note_ = settings_.uses_port_mapping ? "no gateway" : "switched off";
     return;
@@ -173,9 +175,8 @@ void Reach::aim_mapper() {
   if (!socket) return;
   gateway_socket_ = std::make_shared<aio::Datagram>(*std::move(socket));
   gateway_tasks_.start("gateway", read_gateway(gateway_socket_));
-  mapper_.set_target(
-      {.gateway = host.gateway_v4->address, .own = *own, .port = packets_.port()},
-      runtime_.clock().now());
+  mapper_.set_target({.gateway = host.gateway_v4->address, .own = *own, .port = packets_.port()},
+                     runtime_.clock().now());
   pump();
 }
 

@@ -75,8 +75,7 @@ class Reach {
 
   aio::Task<> watch_host();
   aio::Task<> read_gateway(std::shared_ptr<aio::Datagram> socket);
-  aio::Task<> send_to_gateway(std::shared_ptr<aio::Datagram> socket,
-                              portmap::Transmit transmit);
+  aio::Task<> send_to_gateway(std::shared_ptr<aio::Datagram> socket, portmap::Transmit transmit);
   void aim_mapper();
   void take_mapping(const portmap::Event& event);
   std::vector<Endpoint> own_endpoints() const;

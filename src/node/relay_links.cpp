@@ -238,8 +238,8 @@ aio::Task<Result<std::unique_ptr<aio::Stream>>> RelayLinks::connect(Link& link) 
   Error last{ErrorKind::kNotFound, "no address"};
   for (const IpAddress& address : *addresses) {
     const Endpoint remote{address, link.relay.port};
-    Result<std::unique_ptr<aio::Stream>> socket = co_await aio::with_timeout(
-        aio::connect_tcp(runtime_, remote), kConnectTime / 3);
+    Result<std::unique_ptr<aio::Stream>> socket =
+        co_await aio::with_timeout(aio::connect_tcp(runtime_, remote), kConnectTime / 3);
     if (!socket) {
       last = socket.error();
       continue;

@@ -45,7 +45,7 @@ class RelayLinks {
   static constexpr Duration kLongestDelay = 15s;
 
   struct Identity {
-    const crypto::X25519PrivateKey* key;     // outlive the links
+    const crypto::X25519PrivateKey* key;  // outlive the links
     const relay::AdmissionKey* admission;
   };
 

@@ -166,9 +166,8 @@ json::Value report_status(const Mesh& mesh, const Configuration& configuration, 
                     {"known", peers.size()},
                     {"online", count([](const auto& p) { return p.record.is_online; })},
                     {"direct", count([](const auto& p) { return p.route.is_direct(); })},
-                    {"relayed", count([](const auto& p) {
-                       return p.route.kind == path::RouteKind::kRelay;
-                     })},
+                    {"relayed",
+                     count([](const auto& p) { return p.route.kind == path::RouteKind::kRelay; })},
                 })},
       {"refusal", mesh.milestones().refusal},
       {"dropped", mesh.dropped()},

@@ -34,8 +34,8 @@ std::optional<bool> parse_switch(std::string_view word) {
 }
 
 Error not_a_value(std::string_view what, std::string_view value, std::string_view choices) {
-  return {ErrorKind::kInvalid, std::string(what) + ": '" + std::string(value) + "' is none of " +
-                                   std::string(choices)};
+  return {ErrorKind::kInvalid,
+          std::string(what) + ": '" + std::string(value) + "' is none of " + std::string(choices)};
 }
 
 Result<> take(bool& target, std::string_view what, std::string_view value) {
@@ -117,7 +117,8 @@ Result<Mode> parse_mode(std::string_view text) {
   for (const auto& [mode, name] : kModes) {
     if (name == text) return mode;
   }
-  return Error{ErrorKind::kInvalid, "mode '" + std::string(text) + "' is none of edge, nucleus, dual"};
+  return Error{ErrorKind::kInvalid,
+               "mode '" + std::string(text) + "' is none of edge, nucleus, dual"};
 }
 
 Result<HostPort> HostPort::parse(std::string_view text, std::uint16_t default_port) {
@@ -173,8 +174,7 @@ json::Value to_json(const Settings& settings) {
       {"happy_eyeballs_delay_ms", in_ms(settings.happy_eyeballs_delay)},
       {"encrypt", settings.is_metadata_sealed},
   });
-  if (settings.relay)
-    value.as_object()->push_back({"relay_server", settings.relay->to_string()});
+  if (settings.relay) value.as_object()->push_back({"relay_server", settings.relay->to_string()});
   return value;
 }
 
@@ -208,8 +208,7 @@ Result<Configuration> parse_configuration(std::string_view text) {
   out.port = TRY(TRY(root.at("port")).integer<std::uint16_t>());
   out.interface = TRY(TRY(root.at("interface")).string());
   out.name = TRY(TRY(root.at("name")).string());
-  if (const auto vip = TRY(root.find("vip")))
-    out.vip = TRY(IpAddress::parse(TRY(vip->string())));
+  if (const auto vip = TRY(root.find("vip"))) out.vip = TRY(IpAddress::parse(TRY(vip->string())));
   if (const auto range = TRY(root.find("range")))
     out.range = TRY(IpPrefix::parse(TRY(range->string())));
   out.settings = TRY(read_settings(TRY(root.at("settings"))));

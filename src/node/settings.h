@@ -1,5 +1,6 @@
 // What an operator chose for a node: how it was started, and the settings that `sinew config`
-// changes while it runs. Kept as JSON in the state folder; the secret is a file of its own. A value.
+// changes while it runs. Kept as JSON in the state folder; the secret is a file of its own. A
+// value.
 #pragma once
 
 #include <cstdint>

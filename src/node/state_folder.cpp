@@ -35,8 +35,9 @@ Result<crypto::X25519PrivateKey> parse_key(const std::string& path, std::string_
   if (text.ends_with('\n')) text.remove_suffix(1);
   auto bytes = from_base64(text);
   if (!bytes || bytes->size() != crypto::X25519PrivateKey::kSize) {
-    return Error{ErrorKind::kInvalid,
-                 path + " holds no key: put it back from a backup, or remove it to become a new node"};
+    return Error{
+        ErrorKind::kInvalid,
+        path + " holds no key: put it back from a backup, or remove it to become a new node"};
   }
   crypto::X25519PrivateKey key(
       std::span<const std::uint8_t, crypto::X25519PrivateKey::kSize>(bytes->data(), bytes->size()));
@@ -126,8 +127,8 @@ Result<SecretBytes> check_secret(std::string_view text) {
   while (text.ends_with('\n') || text.ends_with('\r'))
     text.remove_suffix(1);
   if (text.size() < kLeastSecretBytes) {
-    return Error{ErrorKind::kInvalid, "the secret is shorter than " +
-                                          std::to_string(kLeastSecretBytes) + " characters"};
+    return Error{ErrorKind::kInvalid,
+                 "the secret is shorter than " + std::to_string(kLeastSecretBytes) + " characters"};
   }
   return SecretBytes(text);
 }
