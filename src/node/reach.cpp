@@ -1,7 +1,6 @@
 #include "node/reach.h"
 
 #include <algorithm>
-#include <array>
 #include <utility>
 
 #include "aio/time.h"
@@ -45,40 +44,28 @@ Reach::Reach(aio::Runtime& runtime, Rng& rng, PacketPath& packets, Listener& lis
       log_(log.named("reach")),
       monitor_(std::move(monitor)),
       survey_(rng),
-      mapper_(rng),
-      mapping_note_("not asked for"),
-      gateway_tasks_(runtime),
+      port_(runtime, rng, *this, log_),
       tasks_(runtime) {}
 
 Reach::~Reach() = default;
 
 void Reach::start() {
   tasks_.start("host network", watch_host());
-  aim_mapper();
+  ask_router();
 }
 
 void Reach::release() {
-  mapper_.release(runtime_.clock().now());
-  pump();
+  port_.release();
 }
 
 aio::Task<> Reach::stop() {
-  if (gateway_socket_) gateway_socket_->close();
-  co_await gateway_tasks_.stop();
+  co_await port_.stop();
   co_await tasks_.stop();
 }
 
 void Reach::set_settings(const Settings& settings) {
-  const bool was_mapping = settings_.uses_port_mapping;
   settings_ = settings;
-  if (was_mapping && !settings.uses_port_mapping) {
-    mapper_.release(runtime_.clock().now());
-    mapped_.reset();
-    mapping_note_ = "switched off";
-  } else if (!was_mapping && settings.uses_port_mapping) {
-    aim_mapper();
-  }
-  pump();
+  ask_router();
 }
 
 void Reach::set_servers(std::vector<stun::Server> servers) {
@@ -105,11 +92,11 @@ bool Reach::feed(ByteView datagram, const Endpoint& from, MonoTime now) {
 void Reach::expire(MonoTime now) {
   if (next_survey_ <= now) survey(now);
   if (survey_.deadline() <= now) survey_.expire(now);
-  if (mapper_.deadline() <= now) mapper_.expire(now);
+  if (port_.deadline() <= now) port_.expire(now);
 }
 
 MonoTime Reach::deadline() const {
-  return std::min({next_survey_, survey_.deadline(), mapper_.deadline()});
+  return std::min({next_survey_, survey_.deadline(), port_.deadline()});
 }
 
 void Reach::pump() {
@@ -120,16 +107,9 @@ void Reach::pump() {
     report_ = std::move(report);
     if (is_news) listener_.reach_changed();
   }
-  while (auto transmit = mapper_.next_transmit()) {
-    if (gateway_socket_)
-      gateway_tasks_.start("ask gateway", send_to_gateway(gateway_socket_, *std::move(transmit)));
-  }
-  while (const auto event = mapper_.next_event())
-    take_mapping(*event);
 }
 
-// ------------------------------------------------------------------------------------- this
-// machine
+// ------------------------------------------------------------------------------ this machine
 
 aio::Task<> Reach::watch_host() {
   while (true) {
@@ -144,7 +124,7 @@ aio::Task<> Reach::watch_host() {
       continue;
     }
     if (!*has_changed) continue;
-    aim_mapper();
+    ask_router();
     survey(runtime_.clock().now());
     listener_.network_changed();
   }
@@ -158,63 +138,21 @@ std::vector<Endpoint> Reach::own_endpoints() const {
   return endpoints;
 }
 
-// -------------------------------------------------------------------------------------- the
-// gateway
+// -------------------------------------------------------------------------------- the router
 
-void Reach::aim_mapper() {
+void Reach::ask_router() {
+  if (!settings_.uses_port_mapping) return port_.rest("switched off");
   const netlink::HostNetwork& host = monitor_.network();
   const auto own = host.gateway_v4 ? own_towards(host, *host.gateway_v4) : std::nullopt;
-  const bool is_useful =
-      settings_.uses_port_mapping && own && !host.gateway_v4->address.is_unspecified();
-  if (!is_useful) {
-    mapping_note_ = settings_.uses_port_mapping ? "no gateway" : "switched off";
-    return;
-  }
-  gateway_tasks_.cancel();
-  auto socket = aio::Datagram::bind(runtime_, {*own, 0});
-  if (!socket) return;
-  gateway_socket_ = std::make_shared<aio::Datagram>(*std::move(socket));
-  gateway_tasks_.start("gateway", read_gateway(gateway_socket_));
-  mapper_.set_target({.gateway = host.gateway_v4->address, .own = *own, .port = packets_.port()},
-                     runtime_.clock().now());
-  pump();
+  if (!own || host.gateway_v4->address.is_unspecified()) return port_.rest("no router");
+  port_.aim({.gateway = host.gateway_v4->address, .own = *own, .port = packets_.port()});
 }
 
-aio::Task<> Reach::read_gateway(std::shared_ptr<aio::Datagram> socket) {
-  std::array<std::uint8_t, 1500> room;
-  while (true) {
-    const auto received = co_await socket->receive_from(room);
-    if (!received) co_return;
-    mapper_.feed(ByteView(room).first(received->size), received->from, runtime_.clock().now());
-    pump();
-  }
+void Reach::port_changed() {
+  listener_.reach_changed();
 }
 
-aio::Task<> Reach::send_to_gateway(std::shared_ptr<aio::Datagram> socket,
-                                   portmap::Transmit transmit) {
-  // A loss is repaired by the mapper's own repetition.
-  const Result<> sent = co_await socket->send_to(transmit.to, transmit.bytes);
-  if (!sent) log_.debug("the gateway cannot be asked", {{"reason", sent.error().message}});
-}
-
-void Reach::take_mapping(const portmap::Event& event) {
-  using Kind = portmap::Event::Kind;
-  const auto before = mapped_;
-  mapped_.reset();
-  if (event.kind == Kind::kMapped) {
-    mapped_ = event.external;
-    mapping_note_ = portmap::name_of(event.protocol);
-    log_.info("the router keeps a port open for us",
-              {{"external", event.external}, {"protocol", mapping_note_}});
-  } else if (event.kind == Kind::kReleased) {
-    mapping_note_ = "given back";
-  } else {
-    mapping_note_ = portmap::name_of(event.reason);
-  }
-  if (mapped_ != before) listener_.reach_changed();
-}
-
-// ------------------------------------------------------------------------------------- conclusions
+// ------------------------------------------------------------------------------- conclusions
 
 std::vector<netmap::Candidate> Reach::candidates() const {
   std::vector<netmap::Candidate> all;
@@ -223,7 +161,7 @@ std::vector<netmap::Candidate> Reach::candidates() const {
     if (std::ranges::find(all, endpoint, &netmap::Candidate::endpoint) == all.end())
       all.push_back({endpoint, kind});
   };
-  if (mapped_) add(*mapped_, netmap::CandidateKind::kMapped);
+  if (port_.mapped()) add(*port_.mapped(), netmap::CandidateKind::kMapped);
   if (report_ && report_->v4) add(*report_->v4, netmap::CandidateKind::kReflexive);
   if (report_ && report_->v6) add(*report_->v6, netmap::CandidateKind::kReflexive);
   for (const Endpoint& endpoint : own_endpoints())
@@ -233,7 +171,7 @@ std::vector<netmap::Candidate> Reach::candidates() const {
 
 netmap::Connectivity Reach::connectivity() const {
   netmap::Connectivity connectivity;
-  connectivity.has_port_mapping = mapped_.has_value();
+  connectivity.has_port_mapping = port_.mapped().has_value();
   if (!report_) return connectivity;
   connectivity.has_udp = report_->has_udp;
   connectivity.mapping = to_map(report_->mapping);

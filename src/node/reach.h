@@ -9,7 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "aio/datagram.h"
 #include "aio/readiness.h"
 #include "aio/runtime.h"
 #include "aio/task_group.h"
@@ -18,13 +17,13 @@
 #include "netlink/host_monitor.h"
 #include "netmap/netmap.h"
 #include "node/packet_path.h"
+#include "node/port_keeper.h"
 #include "node/settings.h"
-#include "portmap/mapper.h"
 #include "stun/survey.h"
 
 namespace sinew::node {
 
-class Reach {
+class Reach final : private PortKeeper::Listener {
  public:
   static constexpr Duration kSurveyInterval = 20min;
   // Interfaces come and go in flurries; what counts is how it is then.
@@ -65,19 +64,17 @@ class Reach {
   const std::optional<stun::Report>& report() const { return report_; }
   bool is_surveying() const { return survey_.is_running(); }
   const netlink::HostNetwork& host() const { return monitor_.network(); }
-  const std::optional<Endpoint>& mapped() const { return mapped_; }
-  // "pcp", "nat-pmp"; or why there is no mapping.
-  const std::string& mapping_note() const { return mapping_note_; }
+  const std::optional<Endpoint>& mapped() const { return port_.mapped(); }
+  // How it is kept open, or why it is not.
+  const std::string& mapping_note() const { return port_.note(); }
 
  private:
   Reach(aio::Runtime& runtime, Rng& rng, PacketPath& packets, Listener& listener, const Log& log,
         netlink::HostMonitor monitor);
 
   aio::Task<> watch_host();
-  aio::Task<> read_gateway(std::shared_ptr<aio::Datagram> socket);
-  aio::Task<> send_to_gateway(std::shared_ptr<aio::Datagram> socket, portmap::Transmit transmit);
-  void aim_mapper();
-  void take_mapping(const portmap::Event& event);
+  void port_changed() override;
+  void ask_router();
   std::vector<Endpoint> own_endpoints() const;
 
   aio::Runtime& runtime_;
@@ -91,11 +88,7 @@ class Reach {
   std::vector<stun::Server> servers_;
   std::optional<stun::Report> report_;
   MonoTime next_survey_ = MonoTime::never();
-  portmap::Mapper mapper_;
-  std::shared_ptr<aio::Datagram> gateway_socket_;  // shared with the tasks that use it
-  std::optional<Endpoint> mapped_;
-  std::string mapping_note_;
-  aio::TaskGroup gateway_tasks_;
+  PortKeeper port_;
   aio::TaskGroup tasks_;
 };
 

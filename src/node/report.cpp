@@ -44,14 +44,16 @@ std::string_view nat_kind(const netmap::Connectivity& connectivity) {
   if (!connectivity.has_udp) return "UDP blocked";
   switch (connectivity.mapping) {
     case kUnknown: return "unknown";
-    case kNone: return connectivity.filtering == kNone ? "no NAT" : "no NAT, firewall";
+    case kNone:
+      return connectivity.filtering == kAddressAndPortDependent ? "no NAT, firewall" : "no NAT";
     case kAddressDependent:
     case kAddressAndPortDependent: return "symmetric";
     case kEndpointIndependent: break;
   }
   switch (connectivity.filtering) {
     case kEndpointIndependent: return "full cone";
-    case kAddressDependent: return "address-restricted cone";
+    // A server with one address cannot tell these two apart.
+    case kAddressDependent: return "full or address-restricted cone";
     case kAddressAndPortDependent: return "port-restricted cone";
     default: return "cone";
   }
