@@ -170,6 +170,9 @@ aio::Task<> Service::watch_start() {
     if (!is_over) stop(why_not_connected());
     co_return;
   }
+  // Without its peers for a moment longer the machine is connected all the same.
+  constexpr Duration kMapPatience = 2s;
+  co_await wait_for_milestone(&node::Mesh::Milestones::has_map, clock_.now() + kMapPatience);
   const netmap::Self& self = mesh_->map().self;
   watcher_.step("connected as " + self.name + ", address " +
                 (self.v4   ? self.v4->to_string()

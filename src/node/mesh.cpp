@@ -429,6 +429,7 @@ void Mesh::take_map(const signal::Client::MapChangedEvent& change, MonoTime now)
     if (found != map.peers.end()) peers_->upsert(found->second, now);
   }
   if (change.have_relays_changed) take_relays();
+  if (change.is_complete && !std::exchange(milestones_.has_map, true)) progress_.notify();
 }
 
 // The relays that may be used, each under a host where it is found: a nucleus that relays knows no

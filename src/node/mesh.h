@@ -57,9 +57,10 @@ class Mesh final : private RelayListener,
     crypto::X25519PrivateKey node;
     signal::ClusterKey cluster;
   };
-  // What happened that somebody may wait for: an address was given, a relay is up.
+  // What happened that somebody may wait for.
   struct Milestones {
     bool is_registered = false;
+    bool has_map = false;  // all who were there are known
     bool has_relay = false;
     bool has_stopped = false;  // the packet path has ended
     std::string refusal;       // by the nucleus; not safe to print

@@ -81,7 +81,7 @@ aio::Task<Result<json::Value>> Operator::answer(const json::Value& request, Answ
 aio::Task<Result<json::Value>> Operator::ping(const json::Value& request, Answering& to) {
   const Result<PingRequest> wanted = read_ping(request);
   if (!wanted) co_return wanted.error();
-  const Peers::Entry* peer = mesh_.peers().find_named(wanted->peer);
+  const Peers::Entry* peer = co_await find_soon(wanted->peer);
   if (peer == nullptr)
     co_return Error{ErrorKind::kNotFound, "no peer is called '" + wanted->peer + "'"};
   const netmap::NodeKey key = peer->record.key;
@@ -120,6 +120,16 @@ aio::Task<Result<json::Value>> Operator::ping(const json::Value& request, Answer
       {"answered", answered},
       {"average_ms", answered == 0 ? json::Value() : json::Value(to_ms(total / answered))},
   });
+}
+
+aio::Task<const Peers::Entry*> Operator::find_soon(std::string word) {
+  const MonoTime end = runtime_.clock().now() + kJoinPatience;
+  while (true) {
+    const Peers::Entry* const peer = mesh_.peers().find_named(word);
+    if (peer != nullptr || runtime_.clock().now() >= end) co_return peer;
+    const Result<> slept = co_await aio::sleep_for(20ms);
+    if (!slept) co_return nullptr;
+  }
 }
 
 aio::Task<Result<json::Value>> Operator::netcheck() {

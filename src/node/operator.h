@@ -16,6 +16,8 @@ class Operator {
  public:
   static constexpr std::uint32_t kMostPings = 10'000;
   static constexpr Duration kPingPatience = 3s;
+  // For a peer that is about to join: who starts two machines asks for the second at once.
+  static constexpr Duration kJoinPatience = 2s;
 
   // All outlive it.
   Operator(aio::Runtime& runtime, Mesh& mesh, Configuration& configuration,
@@ -27,6 +29,7 @@ class Operator {
 
  private:
   aio::Task<Result<json::Value>> ping(const json::Value& request, Answering& to);
+  aio::Task<const Peers::Entry*> find_soon(std::string word);
   aio::Task<Result<json::Value>> netcheck();
   Result<json::Value> config(const json::Value& request);
   json::Value doctor();
