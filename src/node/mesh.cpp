@@ -123,6 +123,7 @@ void Mesh::check_network() {
 path::Settings Mesh::path_settings() const {
   path::Settings settings;
   settings.is_relay_allowed = settings_.uses_relay;
+  settings.is_probing = settings_.is_probing;
   settings.has_ipv6 = settings_.uses_ipv6;
   settings.prefers_ipv6 = settings_.prefers_ipv6;
   settings.ipv6_threshold = settings_.ipv6_threshold;
