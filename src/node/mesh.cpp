@@ -444,6 +444,8 @@ void Mesh::take_relays() {
     }
   }
   relays_->set_relays(relays);
+  for (const auto& [id, unused] : relays)
+    paths_.set_relay_available(id, relays_->can_carry(id), runtime_.clock().now());
   take_servers();
   const bool has_home = relays.contains(relays_->home());
   if (!has_home) {
