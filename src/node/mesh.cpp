@@ -123,6 +123,7 @@ void Mesh::check_network() {
 path::Settings Mesh::path_settings() const {
   path::Settings settings;
   settings.is_relay_allowed = settings_.uses_relay;
+  settings.is_probing = settings_.is_probing;
   settings.has_ipv6 = settings_.uses_ipv6;
   settings.prefers_ipv6 = settings_.prefers_ipv6;
   settings.ipv6_threshold = settings_.ipv6_threshold;
@@ -444,6 +445,8 @@ void Mesh::take_relays() {
     }
   }
   relays_->set_relays(relays);
+  for (const auto& [id, unused] : relays)
+    paths_.set_relay_available(id, relays_->can_carry(id), runtime_.clock().now());
   take_servers();
   const bool has_home = relays.contains(relays_->home());
   if (!has_home) {

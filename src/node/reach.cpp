@@ -14,6 +14,11 @@ netmap::NatBehaviour to_map(stun::Behaviour behaviour) {
 static_assert(static_cast<int>(stun::Behaviour::kAddressAndPortDependent) ==
               static_cast<int>(netmap::NatBehaviour::kAddressAndPortDependent));
 
+bool is_symmetric(const netmap::Connectivity& connectivity) {
+  return connectivity.mapping == netmap::NatBehaviour::kAddressDependent ||
+         connectivity.mapping == netmap::NatBehaviour::kAddressAndPortDependent;
+}
+
 // The IPv4 address of ours on the way to the gateway.
 std::optional<IpAddress> own_towards(const netlink::HostNetwork& host,
                                      const netlink::Gateway& gateway) {
@@ -164,6 +169,12 @@ std::vector<netmap::Candidate> Reach::candidates() const {
   if (port_.mapped()) add(*port_.mapped(), netmap::CandidateKind::kMapped);
   if (report_ && report_->v4) add(*report_->v4, netmap::CandidateKind::kReflexive);
   if (report_ && report_->v6) add(*report_->v6, netmap::CandidateKind::kReflexive);
+  // Of a NAT that chooses another port for each destination, all that were seen, in their order:
+  // where they count up, the peer foretells the next ones.
+  if (is_symmetric(connectivity())) {
+    for (const stun::Observation& each : report_->observations)
+      add(each.mapped, netmap::CandidateKind::kReflexive);
+  }
   for (const Endpoint& endpoint : own_endpoints())
     add(endpoint, netmap::CandidateKind::kLocal);
   return all;

@@ -1,6 +1,7 @@
 #include "node/relay_links.h"
 
 #include <algorithm>
+#include <deque>
 #include <utility>
 
 #include "aio/resolve.h"
@@ -34,6 +35,12 @@ struct RelayLinks::Link {
         tasks(runtime),
         backoff({.first = kFirstDelay, .ceiling = kLongestDelay}) {}
 
+  struct Waiting {
+    netmap::NodeKey to;
+    Bytes packet;
+    MonoTime since;
+  };
+
   netmap::Relay relay;
   aio::Event wanted;      // the link is to be up, or to end
   aio::Event has_output;  // of the session
@@ -49,6 +56,8 @@ struct RelayLinks::Link {
   bool is_over_udp = false;
   bool has_failed = false;  // of the session
   bool is_ending = false;
+  bool is_out_of_reach = false;  // the last attempt ended badly
+  std::deque<Waiting> waiting;   // at most kMaxWaiting
   std::optional<Duration> round_trip;
   std::string last_error;
 };
@@ -97,6 +106,11 @@ void RelayLinks::set_home(netmap::RelayId home) {
   }
 }
 
+bool RelayLinks::can_carry(netmap::RelayId relay) const {
+  const auto found = links_.find(relay);
+  return found != links_.end() && !found->second->is_out_of_reach;
+}
+
 bool RelayLinks::send(netmap::RelayId relay, const netmap::NodeKey& to, ByteView packet,
                       MonoTime now) {
   const auto found = links_.find(relay);
@@ -104,6 +118,8 @@ bool RelayLinks::send(netmap::RelayId relay, const netmap::NodeKey& to, ByteView
   Link& link = *found->second;
   link.last_use = now;
   if (!link.is_up) {
+    if (link.waiting.size() == kMaxWaiting) link.waiting.pop_front();
+    link.waiting.push_back({.to = to, .packet = Bytes(packet.begin(), packet.end()), .since = now});
     link.is_wanted = true;
     link.wanted.notify();
     return false;
@@ -193,7 +209,8 @@ void RelayLinks::start(Link& link) {
 void RelayLinks::end(Link& link) {
   link.is_ending = true;
   link.tasks.cancel();
-  if (std::exchange(link.is_up, false)) listener_.relay_is_down(link.relay.id);
+  link.is_up = false;
+  listener_.relay_is_down(link.relay.id);
 }
 
 aio::Task<> RelayLinks::keep_up(Link& link) {
@@ -204,12 +221,14 @@ aio::Task<> RelayLinks::keep_up(Link& link) {
       continue;
     }
     const Result<> served = co_await serve_once(link);
-    const bool was_up = std::exchange(link.is_up, false);
+    link.is_up = false;
     link.client.reset();
     const bool is_cancelled = co_await aio::is_cancelled();
     if (is_cancelled || link.is_ending) co_return;
-    if (was_up) listener_.relay_is_down(link.relay.id);
+    // One that was closed for want of use is there when it is wanted again.
     if (!link.is_wanted) continue;
+    link.is_out_of_reach = true;
+    listener_.relay_is_down(link.relay.id);
     if (!served) {
       link.last_error = served.error().message;
       log_.info("no relay", {{"relay", link.relay.name}, {"reason", link.last_error}});
@@ -328,15 +347,24 @@ void RelayLinks::pump(Link& link) {
   if (link.has_failed || (link.client && link.client->has_output())) link.has_output.notify();
 }
 
+void RelayLinks::send_waiting(Link& link) {
+  const MonoTime oldest = runtime_.clock().now() - kLongestWait;
+  for (const Link::Waiting& each : std::exchange(link.waiting, {})) {
+    if (each.since >= oldest) static_cast<void>(link.client->send(each.to, each.packet));
+  }
+}
+
 void RelayLinks::take_event(Link& link, const relay::Client::Event& event) {
   using relay::Client;
   if (const auto* packet = std::get_if<Client::Packet>(&event)) {
     listener_.take_relayed(packet->from, packet->bytes);
   } else if (std::holds_alternative<Client::Ready>(event)) {
     link.is_up = true;
+    link.is_out_of_reach = false;
     link.backoff.reset();
     log_.info("connected to relay", {{"relay", link.relay.name}, {"address", link.remote}});
     listener_.relay_is_up(link.relay.id);
+    send_waiting(link);
   } else if (const auto* round_trip = std::get_if<Client::RoundTrip>(&event)) {
     link.round_trip = round_trip->time;
   } else if (const auto* udp = std::get_if<Client::UdpChanged>(&event)) {

@@ -1,6 +1,8 @@
 // A node's connections to relays: one to its home, where it listens, and one to each relay at which
 // a peer listens to whom something is being sent. They are made when they are needed, made anew
-// when they break, after a Backoff, and closed when they have had no use for kIdleTime.
+// when they break, after a Backoff, and closed when they have had no use for kIdleTime. What is to
+// be sent meanwhile waits, kMaxWaiting packets and kLongestWait at most, because it is often the
+// first of a handshake, which costs seconds when it is lost.
 //
 // A relay that was pinned by the map is believed by its certificate, any other by public
 // authorities; who it is to us is decided by its own key besides. One thread.
@@ -30,6 +32,7 @@ namespace sinew::node {
 class RelayListener {
  public:
   virtual void relay_is_up(netmap::RelayId relay) = 0;
+  // It could not be connected to, or the connection broke.
   virtual void relay_is_down(netmap::RelayId relay) = 0;
   virtual void take_relayed(const netmap::NodeKey& from, ByteView packet) = 0;
 
@@ -43,6 +46,8 @@ class RelayLinks {
   static constexpr Duration kConnectTime = 10s;  // for one address, with TLS and login
   static constexpr Duration kFirstDelay = 250ms;
   static constexpr Duration kLongestDelay = 15s;
+  static constexpr std::size_t kMaxWaiting = 32;  // packets of a link; then the oldest goes
+  static constexpr Duration kLongestWait = 3s;
 
   struct Identity {
     const crypto::X25519PrivateKey* key;  // outlive the links
@@ -58,7 +63,9 @@ class RelayLinks {
   void set_home(netmap::RelayId home);
   netmap::RelayId home() const { return home_; }
 
-  // False when the relay is not connected: it will be, soon.
+  // Whether it is connected, or nothing speaks against that it could be.
+  bool can_carry(netmap::RelayId relay) const;
+  // False when the packet was dropped, or waits for the relay to be connected.
   bool send(netmap::RelayId relay, const netmap::NodeKey& to, ByteView packet, MonoTime now);
   // A datagram of the relayed kind. `from` is a hint only.
   void feed_datagram(ByteView datagram, const Endpoint& from, MonoTime now);
@@ -91,6 +98,7 @@ class RelayLinks {
   aio::Task<Result<>> converse(Link& link, aio::Stream& stream);
   aio::Task<> write_all(Link& link, aio::Stream& stream);
   void pump(Link& link);
+  void send_waiting(Link& link);
   void take_event(Link& link, const relay::Client::Event& event);
   void end(Link& link);
 

@@ -101,6 +101,7 @@ Result<Settings> read_settings(const json::Cursor& root) {
   TRY(read_ms(root, "happy_eyeballs_delay_ms", kLeastDelayMs, kMostDelayMs,
               settings.happy_eyeballs_delay));
   TRY(read_bool(root, "encrypt", settings.is_metadata_sealed));
+  TRY(read_bool(root, "probes", settings.is_probing));
   return settings;
 }
 
@@ -175,6 +176,7 @@ json::Value to_json(const Settings& settings) {
       {"encrypt", settings.is_metadata_sealed},
   });
   if (settings.relay) value.as_object()->push_back({"relay_server", settings.relay->to_string()});
+  if (!settings.is_probing) value.as_object()->push_back({"probes", false});
   return value;
 }
 
@@ -220,6 +222,7 @@ Result<> change(Settings& settings, std::string_view what, std::string_view valu
   if (what == "portmap") return take(settings.uses_port_mapping, what, value);
   if (what == "ipv6") return change_ipv6(settings, value);
   if (what == "encrypt") return take(settings.is_metadata_sealed, what, value);
+  if (what == "probes") return take(settings.is_probing, what, value);
   return not_a_value("setting", what, "relay, portmap, ipv6, encrypt");
 }
 

@@ -41,6 +41,8 @@ struct Settings {
   Duration ipv6_threshold = 5ms;
   Duration happy_eyeballs_delay = 250ms;
   bool is_metadata_sealed = true;
+  // False: nothing is ever direct. For tests and for finding faults, hence in no list of settings.
+  bool is_probing = true;
 
   friend bool operator==(const Settings&, const Settings&) = default;
 };
@@ -68,8 +70,8 @@ json::Value to_json(const Configuration& configuration);
 Result<Configuration> parse_configuration(std::string_view text);
 
 // `sinew config WHAT VALUE`: relay on|off|HOST:PORT, portmap on|off,
-// ipv6 on|off|prefer|no-prefer, encrypt on|off. The words that mean on and off are on, off,
-// enable, disable, true, false, 1 and 0.
+// ipv6 on|off|prefer|no-prefer, encrypt on|off, probes on|off. The words that mean on and off are
+// on, off, enable, disable, true, false, 1 and 0.
 Result<> change(Settings& settings, std::string_view what, std::string_view value);
 
 }  // namespace sinew::node

@@ -17,6 +17,7 @@ TEST_CASE("a configuration comes back from its file as it was") {
   configuration.settings.relay = HostPort{"relay.example", 8443};
   configuration.settings.uses_port_mapping = false;
   configuration.settings.ipv6_threshold = 7ms;
+  configuration.settings.is_probing = false;
   const auto back = parse_configuration(json::write(to_json(configuration)));
   REQUIRE(back);
   CHECK(*back == configuration);
@@ -30,11 +31,11 @@ TEST_CASE("a configuration that was damaged says where") {
 }
 
 TEST_CASE("a host and a port are told apart in every spelling") {
-  CHECK(HostPort::parse("a.example:443", 1) == HostPort{"a.example", 443});
-  CHECK(HostPort::parse("a.example", 51'820) == HostPort{"a.example", 51'820});
-  CHECK(HostPort::parse("192.0.2.1:7", 1) == HostPort{"192.0.2.1", 7});
-  CHECK(HostPort::parse("[2001:db8::1]:7", 1) == HostPort{"2001:db8::1", 7});
-  CHECK(HostPort::parse("2001:db8::1", 9) == HostPort{"2001:db8::1", 9});
+  CHECK(HostPort::parse("a.example:443", 1).value() == HostPort{"a.example", 443});
+  CHECK(HostPort::parse("a.example", 51'820).value() == HostPort{"a.example", 51'820});
+  CHECK(HostPort::parse("192.0.2.1:7", 1).value() == HostPort{"192.0.2.1", 7});
+  CHECK(HostPort::parse("[2001:db8::1]:7", 1).value() == HostPort{"2001:db8::1", 7});
+  CHECK(HostPort::parse("2001:db8::1", 9).value() == HostPort{"2001:db8::1", 9});
   CHECK(HostPort{"2001:db8::1", 7}.to_string() == "[2001:db8::1]:7");
   for (const char* wrong :
        {"", ":1", "a:", "a:0", "a:65536", "a b:1", "[::1", "[::1]x", "[::1]:", "a/b"})
@@ -54,6 +55,8 @@ TEST_CASE("settings change by the words of the command line") {
   CHECK_FALSE(settings.uses_port_mapping);
   CHECK(change(settings, "encrypt", "false"));
   CHECK_FALSE(settings.is_metadata_sealed);
+  CHECK(change(settings, "probes", "off"));
+  CHECK_FALSE(settings.is_probing);
 }
 
 TEST_CASE("IPv6 that is off is not preferred either, and preferring it switches it on") {

@@ -230,7 +230,9 @@ void Survey::test_filter(bool v6, MonoTime now) {
   const std::size_t server = plain.server;
   const Endpoint to = plain.to;
   if (contacted_.contains(*second_port_of(plain))) return;
-  const bool has_other_address = plain.other && plain.other->address != to.address;
+  // A server that is bound to every address does not know the one it is asked at.
+  const bool has_other_address =
+      plain.other && !plain.other->address.is_unspecified() && plain.other->address != to.address;
   ask(Purpose::kChangePort, server, to, now);
   if (has_other_address) ask(Purpose::kChangeBoth, server, to, now);
 }

@@ -322,6 +322,15 @@ TEST_CASE("a server that ignores CHANGE-REQUEST leaves the filter unknown") {
   CHECK(world.run().filtering == Behaviour::kUnknown);
 }
 
+TEST_CASE("an unspecified address is not taken for a second one of the server") {
+  World world;
+  world.survey.set_servers({world.add_server(1)});
+  world.machines.front().addresses.other_address = IpAddress::any_v4();
+  CHECK(world.run().filtering == Behaviour::kAddressAndPortDependent);
+  for (const Transmit& each : world.sent)
+    CHECK_FALSE(parse(each.bytes)->changes_address);
+}
+
 TEST_CASE("a light survey asks the fastest server and keeps what is known") {
   World world;
   world.survey.set_servers({world.add_server(1, std::nullopt, 50ms), world.add_server(2)});
