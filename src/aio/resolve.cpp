@@ -37,6 +37,7 @@ Result<std::shared_ptr<Question>> begin_question(const std::string& host) {
     return Error{ErrorKind::kOverloaded, "find " + host + ": too many names at a time"};
   auto question = std::make_shared<Question>(TRY(os::EventFd::create()));
   try {
+    // tidy: allow banned-calls (getaddrinfo(3) cannot be interrupted: to join it would be to wait)
     std::thread(ask, question, host).detach();
   } catch (const std::system_error&) {
     return Error{ErrorKind::kOverloaded, "find " + host + ": no thread to be had"};

@@ -86,6 +86,7 @@ std::string render_record(const Value::Record& record) {
 }  // namespace
 
 std::string render(const Answer& answer, Format format, bool has_colour) {
+  if (answer.is_written) return "";
   if (format == Format::kJson) return answer.value.to_json() + '\n';
   if (!answer.text.empty()) return answer.text;
   if (const Value::Record* record = answer.value.as_record()) return render_record(*record);

@@ -26,6 +26,8 @@ struct Answer {
   // Shown as it is in place of a table, when not empty. Written by this program alone: text from
   // elsewhere goes into `value`, which is made harmless.
   std::string text = {};
+  // The verb has written it all to its Console; nothing is left to show.
+  bool is_written = false;
 };
 
 // Ends with a line feed unless it is empty. Numbers stand to the right of their column.

@@ -217,7 +217,10 @@ aio::Task<Result<json::Value>> Service::answer(const json::Value& request, node:
     stop({});
     co_return json::Value::object({{"stopping", true}});
   }
-  if (nucleus_ && what.starts_with("nucleus")) co_return nucleus_->answer(what, request);
+  if (what.starts_with("nucleus ")) {
+    if (nucleus_) co_return nucleus_->answer(what, request);
+    co_return Error{ErrorKind::kUnsupported, "this machine is no nucleus"};
+  }
   if (operator_) {
     Result<json::Value> answered = co_await operator_->answer(request, to);
     co_return answered;

@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <utility>
 
+#include "app/cleanup.h"
+#include "app/log_file.h"
 #include "app/node_client.h"
 #include "app/service.h"
 #include "app/verbs.h"
@@ -21,7 +23,6 @@ namespace {
 
 constexpr Duration kPatience = 30s;
 constexpr std::size_t kMaxSecretFile = 4096;
-constexpr std::int64_t kMaxLogBytes = 8 << 20;
 
 // ----------------------------------------------------------------------------------- what was said
 
@@ -181,14 +182,6 @@ Outcome run_in_foreground(const Invocation& invocation, ServicePlan plan) {
   return Answer{};
 }
 
-Result<os::Fd> open_log(const node::StateFolder& folder) {
-  const std::string path = folder.log_file();
-  os::Fd file = TRY(os::open_file(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600));
-  if (::lseek(file.get(), 0, SEEK_END) < kMaxLogBytes) return file;
-  if (::rename(path.c_str(), (path + ".1").c_str()) != 0) return file;
-  return os::open_file(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0600);
-}
-
 Outcome run_in_background(const Invocation& invocation, ServicePlan plan,
                           const node::StateFolder& folder) {
   auto background = os::detach(
@@ -197,14 +190,13 @@ Outcome run_in_background(const Invocation& invocation, ServicePlan plan,
   if (!background->has_value()) return Answer{};
   os::Daemon& daemon = **background;
   DaemonWatcher watcher(daemon);
-  auto target = open_log(folder);
-  if (!target) {
-    daemon.failed(target.error());
+  auto file = LogFile::open(folder.log_file());
+  if (!file) {
+    daemon.failed(file.error());
     return Answer{};
   }
   const os::SystemClock clock;
-  os::FdLogSink sink(*std::move(target), os::LogFormat::kJson);
-  const Log log(sink, clock, level_of(invocation), "node");
+  const Log log(**file, clock, level_of(invocation), "node");
   if (const auto ran = run_service(std::move(plan), watcher, log); !ran) {
     log.error("ended", {{"reason", ran.error().message}});
     if (!watcher.is_ready()) daemon.failed(ran.error());
@@ -221,6 +213,7 @@ Outcome run(const Invocation& invocation) {
   if (!secret) return explain_plan(std::move(secret).error());
   auto lock = folder->lock();
   if (!lock) return explain_start(std::move(lock).error());
+  TRY(remove_leftovers(*folder, *lock));
   TRY(folder->save_configuration(*configuration));
   TRY(folder->save_secret(*secret));
   ServicePlan plan{

@@ -61,7 +61,7 @@ Outcome watch(const Invocation& invocation) {
     const std::string clear = console.is_terminal() ? "\x1b[H\x1b[2J" : "";
     const auto written =
         console.write(clear + render(answer, invocation.format(), console.is_terminal()));
-    if (!written) return Answer{};
+    if (!written) return Answer{.value = {}, .is_written = true};
     ::poll(nullptr, 0, kWatchMs);
   }
 }

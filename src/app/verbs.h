@@ -12,14 +12,21 @@
 namespace sinew::app {
 
 // Each is defined in verb_<name>.cpp.
+Verb bugreport_verb();
 Verb complete_verb();
 Verb completion_verb();
 Verb config_verb();
 Verb doctor_verb();
 Verb help_verb();
+Verb logs_verb();
 Verb netcheck_verb();
+Verb nucleus_forget_verb();
+Verb nucleus_nodes_verb();
+Verb nucleus_status_verb();
 Verb peers_verb();
 Verb ping_verb();
+Verb service_install_verb();
+Verb service_uninstall_verb();
 Verb start_verb();
 Verb status_verb();
 Verb stop_verb();

@@ -7,6 +7,7 @@
 
 #include "app/completion.h"
 #include "app/help.h"
+#include "app/options.h"
 #include "app/testing.h"
 
 namespace sinew::app {
@@ -32,6 +33,39 @@ TEST_CASE("every verb has a summary, an example of itself, and says what each wo
       CHECK(!argument.summary.empty());
     for (const Option& option : verb.options)
       CHECK(!option.summary.empty());
+  }
+}
+
+TEST_CASE("every example is a command line that its verb understands") {
+  const VerbTable verbs = VerbTable::of_program();
+  for (const Verb& verb : verbs.verbs()) {
+    for (const Example& example : verb.examples) {
+      CAPTURE(example.command);
+      std::string_view command = example.command;
+      command = command.substr(command.find("sinew "));
+      command = command.substr(0, command.find(" |"));
+      std::vector<std::string_view> words = split_words(command);
+      // A shell's business: what follows in the same line.
+      for (const std::string_view end : {"&&", ">", "<(sinew", ">>"})
+        words.erase(std::ranges::find(words, end), words.end());
+      words.erase(words.begin());
+      const auto [found, count] = verbs.find(words);
+      REQUIRE(found != nullptr);
+      CHECK(found->name == verb.name);
+      const auto parsed = parse(verbs, *found, Words(words).subspan(count));
+      if (!parsed) FAIL_CHECK(parsed.error().error.message);
+    }
+  }
+}
+
+TEST_CASE("every verb that asks a node can be told which") {
+  for (const Verb& verb : VerbTable::of_program().verbs()) {
+    const bool is_local = std::ranges::contains(
+        std::vector<std::string_view>{"version", "help", "completion", "complete", "wg", "relay",
+                                      "service uninstall"},
+        verb.name);
+    CAPTURE(verb.name);
+    CHECK(std::ranges::contains(verb.options, "state-dir", &Option::name) != is_local);
   }
 }
 

@@ -76,6 +76,12 @@ aio::Task<> ControlServer::talk(std::unique_ptr<aio::Stream> stream) {
     if (!size || *size == 0) co_return;
     received.append(as_text(ByteView(room).first(*size)));
   }
+  Answering answering(*stream);
+  const Error too_long{ErrorKind::kOverloaded,
+                       "the question is longer than " + std::to_string(kMaxLineBytes) + " bytes"};
+  const Result<> told = co_await answering.finish(too_long);
+  // Who does not read why is rid of the connection all the same.
+  if (!told) co_return;
 }
 
 aio::Task<Result<>> ControlServer::answer_line(aio::Stream& stream, std::string_view line) {

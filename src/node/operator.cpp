@@ -103,13 +103,14 @@ aio::Task<Result<json::Value>> Operator::ping(const json::Value& request, Answer
     }
     peer = mesh_.peers().find(key);
     if (peer == nullptr) co_return Error{ErrorKind::kNotFound, wanted->peer + " has left"};
-    const Result<> told = co_await to.step(json::Value::object({
+    json::Value step = json::Value::object({
         {"sequence", sent},
         {"address", address->to_string()},
         {"name", peer->record.name},
         {"route", route_text(mesh_, *peer)},
         {"round_trip_ms", round_trip ? json::Value(to_ms(*round_trip)) : json::Value()},
-    }));
+    });
+    const Result<> told = co_await to.step(std::move(step));
     if (!told) co_return told.error();
     if (wanted->count != 0 && sent == wanted->count) break;
     const Result<> slept = co_await aio::sleep_until(begun + wanted->interval);
@@ -159,52 +160,68 @@ Result<json::Value> Operator::config(const json::Value& request) {
   return to_json(configuration_.settings);
 }
 
-json::Value Operator::doctor() {
+json::Value Operator::doctor() const {
   json::Value::Array found;
-  const signal::Group& signal = mesh_.signal();
-  for (std::size_t i = 0; i < signal.size(); ++i) {
-    const signal::Client::State state = signal.client(i).state();
-    const std::string name = mesh_.nuclei().name_of(i).to_string();
-    if (state == signal::Client::State::kRegistered) {
-      found.push_back(check("nucleus", "ok", name + " knows us", ""));
-    } else if (state == signal::Client::State::kRefused) {
-      const auto refusal = signal.client(i).last_refusal();
-      found.push_back(check("nucleus", "error", name + ": " + (refusal ? refusal->text : "refused"),
-                            "Choose another --vip, or have the nucleus forget the old one."));
-    } else {
-      const std::string& problem = mesh_.nuclei().last_error(i);
-      found.push_back(check(
-          "nucleus", "error", name + " does not answer" + (problem.empty() ? "" : ": " + problem),
-          "Check the address and that its port is open; a nucleus does not answer "
-          "to a wrong secret or cluster name."));
-    }
-  }
-  const Reach& reach = mesh_.reach();
-  if (reach.report() && !reach.report()->has_udp) {
+  for (std::size_t i = 0; i < mesh_.signal().size(); ++i)
+    found.push_back(check_nucleus(i));
+  if (const auto& report = mesh_.reach().report()) {
     found.push_back(
-        check("udp", "warning", "no answer over UDP from anywhere",
-              "Let UDP out of this network; until then everything is relayed over TCP."));
-  } else if (reach.report()) {
-    found.push_back(check("udp", "ok", "UDP passes", ""));
+        report->has_udp
+            ? check("udp", "ok", "UDP passes", "")
+            : check("udp", "warning", "no answer over UDP from anywhere",
+                    "Let UDP out of this network; until then everything is relayed over TCP."));
   }
-  bool has_relay = false;
-  for (const RelayLinks::Status& relay : mesh_.relays().status())
-    has_relay = has_relay || relay.is_up;
+  found.push_back(check_relay());
+  check_addresses(found);
+  if (const std::uint64_t dropped = mesh_.dropped(); dropped > 0) {
+    found.push_back(check("overload", "warning",
+                          std::to_string(dropped) + " packets were dropped on their way to relays",
+                          "Find out why peers are not reached directly: 'sinew peers -o wide'."));
+  }
+  return found;
+}
+
+json::Value Operator::check_nucleus(std::size_t index) const {
+  const signal::Client& client = mesh_.signal().client(index);
+  const std::string name = mesh_.nuclei().name_of(index).to_string();
+  switch (client.state()) {
+    case signal::Client::State::kRegistered: return check("nucleus", "ok", name + " knows us", "");
+    case signal::Client::State::kRefused: {
+      const auto refusal = client.last_refusal();
+      return check("nucleus", "error", name + ": " + (refusal ? refusal->text : "refused"),
+                   "Choose another --vip, or have the nucleus forget the old one: 'sinew nucleus "
+                   "forget ADDRESS' there.");
+    }
+    default: break;
+  }
+  const std::string& problem = mesh_.nuclei().last_error(index);
+  return check("nucleus", "error",
+               name + " does not answer" + (problem.empty() ? "" : ": " + problem),
+               "Check the address and that its port is open; a nucleus does not answer "
+               "to a wrong secret or cluster name.");
+}
+
+json::Value Operator::check_relay() const {
   if (!configuration_.settings.uses_relay) {
-    found.push_back(check("relay", "warning", "relays are switched off",
-                          "Peers that cannot be reached directly are not reached at all; "
-                          "'sinew config relay on' changes that."));
-  } else {
-    found.push_back(has_relay ? check("relay", "ok", "connected", "")
-                              : check("relay", "error", "not connected to a relay",
-                                      "Check that the relay's TCP port can be reached."));
+    return check("relay", "warning", "relays are switched off",
+                 "Peers that cannot be reached directly are not reached at all; "
+                 "'sinew config relay on' changes that.");
   }
-  if (reach.host().addresses.empty()) {
+  for (const RelayLinks::Status& relay : mesh_.relays().status()) {
+    if (relay.is_up) return check("relay", "ok", "connected", "");
+  }
+  return check("relay", "error", "not connected to a relay",
+               "Check that the relay's TCP port can be reached.");
+}
+
+void Operator::check_addresses(json::Value::Array& found) const {
+  const auto& addresses = mesh_.reach().host().addresses;
+  if (addresses.empty()) {
     found.push_back(
         check("network", "error", "this machine has no address", "Connect it to a network."));
   }
   const netmap::Self& self = mesh_.map().self;
-  for (const netlink::HostAddress& each : reach.host().addresses) {
+  for (const netlink::HostAddress& each : addresses) {
     if (!self.v4 || !each.address.is_v4()) continue;
     if (!IpPrefix::around(each.address, each.prefix_length)
              .overlaps(IpPrefix::around(*self.v4, self.v4_length)))
@@ -214,13 +231,6 @@ json::Value Operator::doctor() {
                               ", inside the range of the network",
                           "Give the nucleus another --range."));
   }
-  if (mesh_.dropped() > 0) {
-    found.push_back(check("overload", "warning",
-                          std::to_string(mesh_.dropped()) + " packets were dropped on their way to "
-                                                            "relays",
-                          "Find out why peers are not reached directly: 'sinew peers -o wide'."));
-  }
-  return found;
 }
 
 }  // namespace sinew::node

@@ -32,7 +32,10 @@ class Operator {
   aio::Task<const Peers::Entry*> find_soon(std::string word);
   aio::Task<Result<json::Value>> netcheck();
   Result<json::Value> config(const json::Value& request);
-  json::Value doctor();
+  json::Value doctor() const;
+  json::Value check_nucleus(std::size_t index) const;
+  json::Value check_relay() const;
+  void check_addresses(json::Value::Array& found) const;
 
   aio::Runtime& runtime_;
   Mesh& mesh_;

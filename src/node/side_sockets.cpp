@@ -33,12 +33,12 @@ void SideSockets::open(const path::SocketsWanted& wanted) {
     const path::SocketNumber number(static_cast<std::uint16_t>(wanted.first.value() + i));
     auto fd = os::bind_udp({IpAddress::any_v6(), 0});
     if (!fd) continue;
-    auto socket = std::make_shared<Socket>(number, *std::move(fd), std::nullopt);
+    auto socket = std::make_unique<Socket>(number, *std::move(fd), std::nullopt);
     auto readiness = aio::Readiness::watch(runtime_, socket->fd);
     if (!readiness) continue;
     socket->readiness = *std::move(readiness);
-    sockets_[number] = socket;
-    tasks_.start("side socket", receive_all(std::move(socket)));
+    Socket* const opened = socket.get();
+    if (tasks_.start("side socket", receive_all(std::move(socket)))) sockets_[number] = opened;
   }
 }
 
@@ -69,7 +69,7 @@ aio::Task<> SideSockets::stop() {
   co_await tasks_.stop();
 }
 
-aio::Task<> SideSockets::receive_all(std::shared_ptr<Socket> socket) {
+aio::Task<> SideSockets::receive_all(std::unique_ptr<Socket> socket) {
   while (true) {
     const Result<> ready = co_await socket->readiness->readable();
     if (!ready) co_return;

@@ -39,11 +39,11 @@ class SideSockets {
  private:
   struct Socket;
 
-  aio::Task<> receive_all(std::shared_ptr<Socket> socket);
+  aio::Task<> receive_all(std::unique_ptr<Socket> socket);
 
   aio::Runtime& runtime_;
   Listener& listener_;
-  std::map<path::SocketNumber, std::shared_ptr<Socket>> sockets_;
+  std::map<path::SocketNumber, Socket*> sockets_;  // of the tasks that receive from them
   Bytes room_;  // for what is being received, whichever socket it comes from
   aio::TaskGroup tasks_;
 };
