@@ -47,8 +47,9 @@ class Server {
     Duration removal = 10min;          // from offline to gone from the map; the address stays
     Duration pin_lifetime = 90 * 24h;  // of an address without its node, when others need it
     std::size_t max_nodes = 20'000;    // of all clusters together
-    std::uint32_t handshakes_per_second = 50;  // of one source
-    std::uint32_t handshake_burst = 500;
+    // Of one source, which may be the NAT in front of a whole fleet: joining takes two.
+    std::uint32_t handshakes_per_second = 200;
+    std::uint32_t handshake_burst = 1000;
     std::uint32_t requests_per_second = 50;  // of one session
     std::uint32_t request_burst = 200;
   };
