@@ -149,7 +149,7 @@ void Mesh::relay_is_down(netmap::RelayId relay) {
 
 void Mesh::take_relayed(const netmap::NodeKey& from, ByteView packet) {
   const Peers::Entry* const peer = peers_->find(from);
-  if (peer == nullptr) return;
+  if (peer == nullptr) return early_.keep(from, packet, runtime_.clock().now());
   if (!disco::is_disco(packet)) return packets_.inject(peer->detour, packet);
   paths_.feed(packet, path::Relayed{from}, runtime_.clock().now());
   wake();
@@ -427,7 +427,10 @@ void Mesh::take_map(const signal::Client::MapChangedEvent& change, MonoTime now)
     peers_->remove(key, now);
   for (const netmap::NodeKey& key : change.changed) {
     const auto found = map.peers.find(key);
-    if (found != map.peers.end()) peers_->upsert(found->second, now);
+    if (found == map.peers.end()) continue;
+    peers_->upsert(found->second, now);
+    for (const Bytes& packet : early_.take(key, now))
+      take_relayed(key, packet);
   }
   if (change.have_relays_changed) take_relays();
   if (change.is_complete && !std::exchange(milestones_.has_map, true)) progress_.notify();

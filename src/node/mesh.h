@@ -26,6 +26,7 @@
 #include "aio/task_group.h"
 #include "base/log.h"
 #include "base/rng.h"
+#include "node/early_packets.h"
 #include "node/inbox.h"
 #include "node/nucleus_links.h"
 #include "node/packet_path.h"
@@ -154,6 +155,7 @@ class Mesh final : private RelayListener,
   path::Agent paths_;
   signal::Group signal_;
   std::unique_ptr<Peers> peers_;
+  EarlyPackets early_;
   std::unique_ptr<RelayLinks> relays_;
   std::unique_ptr<NucleusLinks> nuclei_;
   std::unique_ptr<SideSockets> sockets_;
