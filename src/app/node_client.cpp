@@ -79,7 +79,9 @@ Result<std::string> NodeClient::read_line() {
       wait_for(socket_, POLLIN);
       continue;
     }
-    if (*size == 0) return Error{ErrorKind::kUnavailable, "the node has ended"};
+    if (*size == 0)
+      return Error{ErrorKind::kUnavailable,
+                   "the node has hung up: it has ended, or is asked by too many"};
     received_.append(as_text(ByteView(room).first(*size)));
   }
 }

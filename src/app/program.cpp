@@ -62,7 +62,12 @@ Outcome run_verb(const VerbTable& verbs, Words words, Console& console, Format& 
     format = Format::kTable;
     return Answer{.value = {}, .text = help_on_verb(*verb)};
   }
-  return verb->run(*invocation);
+  Outcome outcome = verb->run(*invocation);
+  const bool is_unexplained = !outcome && outcome.error().next_step.empty();
+  if (is_unexplained && outcome.error().error.kind == ErrorKind::kInvalid)
+    outcome.error().next_step =
+        fmt::format("Correct it; 'sinew help {}' shows what it takes.", verb->name);
+  return outcome;
 }
 
 }  // namespace

@@ -51,6 +51,7 @@ class Service {
   aio::Task<> watch_start();
   aio::Task<bool> wait_for_milestone(bool node::Mesh::Milestones::* reached, MonoTime end);
   aio::Task<Result<json::Value>> answer(const json::Value& request, node::Answering& to);
+  void become_ready();
   Error why_not_connected() const;
   void stop(Result<> because);
   bool has_node() const { return plan_.configuration.mode != node::Mode::kNucleus; }
@@ -94,9 +95,11 @@ Result<> Service::open() {
 }
 
 Result<> Service::open_node(const signal::ClusterKey& cluster) {
-  node::Configuration& configuration = plan_.configuration;
-  if (has_nucleus() && configuration.nuclei.empty())
-    configuration.nuclei.push_back({"127.0.0.1", nucleus_->port()});
+  const node::Configuration& configuration = plan_.configuration;
+  // Our own nucleus is found where it is now; the port may be another one at the next start.
+  node::Configuration of_mesh = configuration;
+  if (has_nucleus() && of_mesh.nuclei.empty())
+    of_mesh.nuclei.push_back({"127.0.0.1", nucleus_->port()});
   auto key = TRY(plan_.folder->load_or_make_key("node.key", rng_));
   inbox_ = TRY(node::Inbox::open());
   // The port of a nucleus in the same process is the nucleus' own.
@@ -104,14 +107,14 @@ Result<> Service::open_node(const signal::ClusterKey& cluster) {
   tunnel_ = TRY(MeshTunnel::open({.interface = configuration.interface, .port = port}, key, *inbox_,
                                  rng_, clock_, log_));
   watcher_.step("interface " + configuration.interface + " is up");
-  mesh_ =
-      TRY(node::Mesh::create({.runtime = &runtime_,
-                              .rng = &rng_,
-                              .packets = tunnel_.get(),
-                              .inbox = inbox_.get(),
-                              .log = log_},
-                             {.node = std::move(key), .cluster = cluster.clone()}, configuration));
-  operator_ = std::make_unique<node::Operator>(runtime_, *mesh_, configuration, *plan_.folder);
+  mesh_ = TRY(node::Mesh::create({.runtime = &runtime_,
+                                  .rng = &rng_,
+                                  .packets = tunnel_.get(),
+                                  .inbox = inbox_.get(),
+                                  .log = log_},
+                                 {.node = std::move(key), .cluster = cluster.clone()}, of_mesh));
+  operator_ =
+      std::make_unique<node::Operator>(runtime_, *mesh_, plan_.configuration, *plan_.folder);
   return {};
 }
 
@@ -157,12 +160,12 @@ aio::Task<> Service::watch_signals() {
 
 aio::Task<> Service::watch_start() {
   if (!mesh_) {
-    watcher_.ready();
+    become_ready();
     co_return;
   }
   const Duration patience = watcher_.patience();
   const MonoTime end = patience == Duration::zero() ? MonoTime::never() : clock_.now() + patience;
-  watcher_.step("asking " + plan_.configuration.nuclei.front().to_string());
+  watcher_.step("asking " + mesh_->nuclei().name_of(0).to_string());
   const bool is_registered =
       co_await wait_for_milestone(&node::Mesh::Milestones::is_registered, end);
   if (!is_registered) {
@@ -178,7 +181,7 @@ aio::Task<> Service::watch_start() {
                 (self.v4   ? self.v4->to_string()
                  : self.v6 ? self.v6->to_string()
                            : "none"));
-  watcher_.ready();
+  become_ready();
   // A packet path that ends takes the service with it: a node that only looks alive helps nobody.
   co_await wait_for_milestone(&node::Mesh::Milestones::has_stopped, MonoTime::never());
   if (mesh_->milestones().has_stopped)
@@ -195,6 +198,14 @@ aio::Task<bool> Service::wait_for_milestone(bool node::Mesh::Milestones::* reach
     if (!waited && waited.error().kind != ErrorKind::kTimeout) co_return false;
   }
   co_return true;
+}
+
+// What works is what the next start takes; a mistake is not remembered.
+void Service::become_ready() {
+  Result<> saved = plan_.folder->save_configuration(plan_.configuration);
+  if (saved) saved = plan_.folder->save_secret(plan_.secret);
+  if (!saved) log_.error("the next start will not know how", {{"reason", saved.error().message}});
+  watcher_.ready();
 }
 
 Error Service::why_not_connected() const {

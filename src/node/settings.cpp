@@ -65,6 +65,9 @@ Result<> change_relay(Settings& settings, std::string_view value) {
     settings.relay.reset();
     return {};
   }
+  // A word alone is a slip of the fingers rather than a host.
+  if (value.find_first_of(".:") == std::string_view::npos)
+    return not_a_value("relay", value, "on, off, HOST:PORT");
   settings.relay = TRY(HostPort::parse(value, kRelayPort));
   settings.uses_relay = true;
   return {};

@@ -18,12 +18,12 @@ struct Seen {
 // What the foreground sees of a process in the background that does this and no more.
 Seen watch(const std::function<void(Daemon&)>& in_background) {
   Seen seen;
-  auto detached = detach([&](std::string_view step) { seen.steps.emplace_back(step); });
-  if (detached && detached->has_value()) {
-    in_background(**detached);
+  auto side = detach([&](std::string_view step) { seen.steps.emplace_back(step); });
+  if (side && side->has_value()) {
+    in_background(**side);
     ::_exit(0);
   }
-  if (!detached) seen.end = std::move(detached).error();
+  if (!side) seen.end = std::move(side).error();
   return seen;
 }
 

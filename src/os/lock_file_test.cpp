@@ -8,7 +8,7 @@ namespace sinew::os {
 namespace {
 
 TEST_CASE("a lock is held by one and free again when that one lets go") {
-  const TempDir folder;
+  const test::TempDir folder;
   const std::string path = folder.path() + "/lock";
   auto first = lock_file(path);
   REQUIRE(first);
