@@ -137,7 +137,7 @@ void print_commands(Scene& scene) {
   for (const std::string& line :
        {scene.command(laptop, "peers -o wide"), scene.command(laptop, "ping drone"),
         scene.command(drone, "netcheck"), scene.command(drone, "config relay off"),
-        scene.command(scene.nucleus(), "stop"),
+        scene.command(scene.nucleus(), "stop"), scene.command(scene.nucleus(), "start"),
         fmt::format("ip netns exec {} bash", laptop.node->netns().name())})
     std::printf("  %s\n", line.c_str());
   std::fflush(stdout);
