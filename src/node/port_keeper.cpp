@@ -92,8 +92,8 @@ void PortKeeper::take(const portmap::Event& event) {
   if (event.kind == Kind::kMapped) return set_mapped(event.external, name_of(event.protocol));
   if (event.kind == Kind::kReleased) return set_mapped(std::nullopt, "given back");
   set_mapped(std::nullopt, portmap::name_of(event.reason));
-  const bool has_other_way = event.reason == portmap::Reason::kNoAnswer ||
-                             event.reason == portmap::Reason::kRefused;
+  const bool has_other_way =
+      event.reason == portmap::Reason::kNoAnswer || event.reason == portmap::Reason::kRefused;
   if (event.kind == Kind::kUnavailable && has_other_way && target_) try_igd();
 }
 

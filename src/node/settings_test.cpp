@@ -31,19 +31,11 @@ TEST_CASE("a configuration that was damaged says where") {
 }
 
 TEST_CASE("a host and a port are told apart in every spelling") {
-<<<<<<< HEAD
-  CHECK(HostPort::parse("a.example:443", 1).value() == HostPort{"a.example", 443});
-  CHECK(HostPort::parse("a.example", 51'820).value() == HostPort{"a.example", 51'820});
-  CHECK(HostPort::parse("192.0.2.1:7", 1).value() == HostPort{"192.0.2.1", 7});
-  CHECK(HostPort::parse("[2001:db8::1]:7", 1).value() == HostPort{"2001:db8::1", 7});
-  CHECK(HostPort::parse("2001:db8::1", 9).value() == HostPort{"2001:db8::1", 9});
-=======
   CHECK(*HostPort::parse("a.example:443", 1) == HostPort{"a.example", 443});
   CHECK(*HostPort::parse("a.example", 51'820) == HostPort{"a.example", 51'820});
   CHECK(*HostPort::parse("192.0.2.1:7", 1) == HostPort{"192.0.2.1", 7});
   CHECK(*HostPort::parse("[2001:db8::1]:7", 1) == HostPort{"2001:db8::1", 7});
   CHECK(*HostPort::parse("2001:db8::1", 9) == HostPort{"2001:db8::1", 9});
->>>>>>> verbs
   CHECK(HostPort{"2001:db8::1", 7}.to_string() == "[2001:db8::1]:7");
   for (const char* wrong :
        {"", ":1", "a:", "a:0", "a:65536", "a b:1", "[::1", "[::1]x", "[::1]:", "a/b"})

@@ -33,17 +33,17 @@ class Crowd {
     REQUIRE(cluster);
     for (std::size_t i = 0; i < size; ++i) {
       clients_.emplace_back(
-          rng_, signal::Client::Config{
-                    .key = cluster->clone(),
-                    .node = crypto::X25519PrivateKey::generate(rng_),
-                    .disco = {crypto::X25519PrivateKey::generate(rng_).public_key()},
-                    .name = "member-" + std::to_string(i),
-                    .wanted_v4 = std::nullopt,
-                    .wanted_v6 = std::nullopt,
-                    .is_wanted_required = false,
-                    .replaces = false,
-                    .is_sealed = true,
-                    .nucleus_key = std::nullopt});
+          rng_,
+          signal::Client::Config{.key = cluster->clone(),
+                                 .node = crypto::X25519PrivateKey::generate(rng_),
+                                 .disco = {crypto::X25519PrivateKey::generate(rng_).public_key()},
+                                 .name = "member-" + std::to_string(i),
+                                 .wanted_v4 = std::nullopt,
+                                 .wanted_v6 = std::nullopt,
+                                 .is_wanted_required = false,
+                                 .replaces = false,
+                                 .is_sealed = true,
+                                 .nucleus_key = std::nullopt});
       clients_.back().set_servers({nucleus}, clock_.now());
     }
   }
@@ -78,8 +78,8 @@ class Crowd {
     std::array<std::uint8_t, 2048> room;
     for (int i = 0; i < 256; ++i) {
       os::SocketAddress from;
-      const ssize_t size = ::recvfrom(socket_.get(), room.data(), room.size(), MSG_DONTWAIT,
-                                      from.get(), &from.size);
+      const ssize_t size =
+          ::recvfrom(socket_.get(), room.data(), room.size(), MSG_DONTWAIT, from.get(), &from.size);
       if (size < 0) return;
       const ByteView datagram = ByteView(room).first(static_cast<std::size_t>(size));
       const signal::Route route{.endpoint = os::to_endpoint(from), .stream = 0};
