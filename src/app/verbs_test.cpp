@@ -60,12 +60,12 @@ TEST_CASE("every example is a command line that its verb understands") {
 
 TEST_CASE("every verb that asks a node can be told which") {
   for (const Verb& verb : VerbTable::of_program().verbs()) {
-    const bool is_local = std::ranges::contains(
-        std::vector<std::string_view>{"version", "help", "completion", "complete", "wg", "relay",
-                                      "service uninstall"},
-        verb.name);
+    const std::set<std::string_view> local = {"version", "help",  "completion",       "complete",
+                                              "wg",      "relay", "service uninstall"};
     CAPTURE(verb.name);
-    CHECK(std::ranges::contains(verb.options, "state-dir", &Option::name) != is_local);
+    const bool can_be_told = std::ranges::any_of(
+        verb.options, [](const Option& option) { return option.name == "state-dir"; });
+    CHECK(can_be_told != local.contains(verb.name));
   }
 }
 
