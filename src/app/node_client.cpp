@@ -105,6 +105,11 @@ Failure explain_node_error(Error error) {
   if (error.kind == ErrorKind::kDenied)
     return {.error = std::move(error),
             .next_step = "Ask as the user the node runs as, or as root."};
+  if (error.kind == ErrorKind::kUnsupported)
+    return {.error = std::move(error),
+            .next_step =
+                "'sinew nucleus nodes' lists the machines; 'sinew start --mode dual' makes this "
+                "one a member too."};
   return {.error = std::move(error)};
 }
 
