@@ -1,6 +1,7 @@
 #include "app/cleanup.h"
 
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "os/file.h"

@@ -56,10 +56,11 @@ Result<json::Value> NodeClient::ask(const json::Value& request,
     const json::Value answer = TRY(
         json::parse(TRY(read_line()), {.bytes = kMaxAnswer, .depth = 32, .values = 10'000'000}));
     const json::Cursor root(answer);
-    if (const auto result = TRY(root.find("result"))) return result->value();
+    if (const json::Value* const result = answer.find("result")) return *result;
     if (const auto error = TRY(root.find("error"))) return TRY(read_error(*error));
     const auto step = TRY(root.find("step"));
-    if (!step) return json::Value();
+    if (!step)
+      return Error{ErrorKind::kInternal, "the node's answer is none that this program knows"};
     if (show && !show(step->value())) return json::Value();
   }
 }
@@ -104,6 +105,11 @@ Failure explain_node_error(Error error) {
   if (error.kind == ErrorKind::kDenied)
     return {.error = std::move(error),
             .next_step = "Ask as the user the node runs as, or as root."};
+  if (error.kind == ErrorKind::kUnsupported)
+    return {.error = std::move(error),
+            .next_step =
+                "'sinew nucleus nodes' lists the machines; 'sinew start --mode dual' makes this "
+                "one a member too."};
   return {.error = std::move(error)};
 }
 

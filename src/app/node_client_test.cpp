@@ -67,6 +67,8 @@ TEST_CASE("a question is a line, and its result is the answer") {
   const auto answer = ask(node);
   REQUIRE(answer);
   CHECK(*answer == json::Value::object({{"state", "connected"}}));
+  const FakeNode quiet("{\"result\":null}\n");
+  CHECK(ask(quiet)->is_null());
   CHECK(node.question() == "{\"ask\":\"status\"}\n");
 }
 
@@ -92,7 +94,7 @@ TEST_CASE("who has seen enough ends the conversation without an error") {
 }
 
 TEST_CASE("an error keeps its kind, and one of an unknown kind is an error too") {
-  FakeNode node("{\"error\":{\"kind\":\"not found\",\"message\":\"no peer\"}}\n");
+  FakeNode node("{\"error\":{\"kind\":\"not_found\",\"message\":\"no peer\"}}\n");
   const auto known = ask(node);
   REQUIRE_FALSE(known);
   CHECK(known.error() == Error{ErrorKind::kNotFound, "no peer"});

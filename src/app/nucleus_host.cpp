@@ -125,7 +125,11 @@ Result<std::unique_ptr<NucleusHost>> NucleusHost::open(aio::Runtime& runtime, Rn
                              .udp_port = port,
                              .key = parts->relay->public_key(),
                              .certificate = TRY(tls::fingerprint(identity.certificate))};
-  TRY(parts->nucleus->set_relays(configuration.cluster, {record}));
+  std::vector<netmap::Relay> relays;
+  if (configuration.settings.uses_relay)
+    relays.push_back(configuration.settings.relay ? record_of(*configuration.settings.relay)
+                                                  : record);
+  TRY(parts->nucleus->set_relays(configuration.cluster, std::move(relays)));
   return std::unique_ptr<NucleusHost>(new NucleusHost(std::move(parts)));
 }
 

@@ -93,13 +93,4 @@ Result<std::set<relay::NodeKey>> parse_node_keys(std::string_view text) {
   return keys;
 }
 
-Result<std::vector<relay::AdmissionKey>> parse_admission_keys(std::string_view text) {
-  std::vector<relay::AdmissionKey> keys;
-  TRY(for_each_line(text, [&](std::string_view line) -> Result<> {
-    keys.emplace_back(TRY(parse_secret(line)));
-    return {};
-  }));
-  return keys;
-}
-
 }  // namespace sinew::app

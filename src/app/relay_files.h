@@ -8,7 +8,7 @@
 #include "base/result.h"
 #include "base/rng.h"
 #include "crypto/x25519.h"
-#include "relay/login.h"
+#include "relay/frames.h"
 #include "tls/certificate.h"
 
 namespace sinew::app {
@@ -22,9 +22,7 @@ Result<tls::CertificateAndKey> load_relay_certificate(const std::string& folder)
 Result<tls::CertificateAndKey> read_certificate(const std::string& certificate_file,
                                                 const std::string& key_file);
 
-// A key a line, in base64; empty lines and those that begin with # are skipped. Of the keys of
-// nodes, or of the admission keys of clusters.
+// A node's key a line, in base64; empty lines and those that begin with # are skipped.
 Result<std::set<relay::NodeKey>> parse_node_keys(std::string_view text);
-Result<std::vector<relay::AdmissionKey>> parse_admission_keys(std::string_view text);
 
 }  // namespace sinew::app

@@ -65,7 +65,10 @@ Verb config_verb() {
       .summary = "Show or change the settings of the node",
       .description =
           "Takes effect at once in a running node, and is kept for the next start. "
-          "relay takes on, off or HOST:PORT of a relay to use in place of the nucleus' own; "
+          "relay takes on, off or HOST:PORT#CERTIFICATE of a relay to use in place of the nucleus' own "
+          "('sinew relay' says what its certificate is; without one a public authority has to have "
+          "signed it; all machines have to name the same relay, or the nucleus does before it "
+          "starts); "
           "portmap and encrypt take on or off; ipv6 takes on, off, prefer or no-prefer. "
           "With encrypt off, what is said to the nucleus is authenticated but readable on the way.",
       .arguments = {{.name = "SETTING",

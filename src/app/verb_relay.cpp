@@ -7,6 +7,7 @@
 #include "app/relay_files.h"
 #include "app/verbs.h"
 #include "base/encoding.h"
+#include "node/state_folder.h"
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/log_sink.h"
@@ -15,6 +16,7 @@
 #include "os/random.h"
 #include "os/signal_fd.h"
 #include "relayd/server.h"
+#include "signal/cluster_key.h"
 
 namespace sinew::app {
 namespace {
@@ -24,6 +26,8 @@ constexpr std::string_view kDefaultListen = "[::]:443";
 constexpr std::uint16_t kDefaultStunPort = 3478;
 constexpr mode_t kFolderMode = 0700;
 constexpr std::size_t kMaxListBytes = 16U << 20;
+constexpr std::size_t kMaxSecretBytes = 4096;
+constexpr std::string_view kDefaultCluster = "default";
 
 Error wrong(std::string message) {
   return {ErrorKind::kInvalid, std::move(message)};
@@ -36,6 +40,26 @@ Result<std::string> read_list(const Invocation& invocation, std::string_view opt
   return os::read_file(std::string(*path), kMaxListBytes);
 }
 
+// The n-th cluster has the n-th secret.
+Result<std::vector<relay::AdmissionKey>> read_clusters(const Invocation& invocation) {
+  const auto names = invocation.values("network-id");
+  const auto files = invocation.values("secret-file");
+  if (files.empty()) return wrong("missing --secret-file for this kind of admission");
+  if (names.size() != files.size() && !(names.empty() && files.size() == 1))
+    return wrong("each --network-id needs its own --secret-file");
+  std::vector<relay::AdmissionKey> keys;
+  for (std::size_t i = 0; i < files.size(); ++i) {
+    std::string text = TRY(os::read_file(files[i], kMaxSecretBytes));
+    const auto secret = node::check_secret(text);
+    wipe({reinterpret_cast<std::uint8_t*>(text.data()), text.size()});
+    if (!secret) return secret.error();
+    const std::string_view name = names.empty() ? kDefaultCluster : std::string_view(names[i]);
+    const signal::ClusterKey cluster = TRY(signal::ClusterKey::derive(name, *secret));
+    keys.emplace_back(cluster.relay_admission_key());
+  }
+  return keys;
+}
+
 Result<relay::Admission> read_admission(const Invocation& invocation) {
   relay::Admission admission;
   const std::string_view kind = invocation.value("admit").value_or("open");
@@ -44,7 +68,7 @@ Result<relay::Admission> read_admission(const Invocation& invocation) {
   } else if (kind == "keys") {
     admission.keys = TRY(parse_node_keys(TRY(read_list(invocation, "keys-file"))));
   } else {
-    admission.clusters = TRY(parse_admission_keys(TRY(read_list(invocation, "secret-file"))));
+    admission.clusters = TRY(read_clusters(invocation));
   }
   return admission;
 }
@@ -169,9 +193,15 @@ Verb relay_verb() {
                    .value = "WHOM",
                    .summary = "Whom to serve; open by default",
                    .choices = {"open", "secret", "keys"}},
+                  {.name = "network-id",
+                   .letter = 'n',
+                   .value = "CLUSTER",
+                   .summary = "A cluster to serve, for --admit secret; 'default' by default",
+                   .is_repeatable = true},
                   {.name = "secret-file",
                    .value = "FILE",
-                   .summary = "Admission keys of clusters, one a line, for --admit secret"},
+                   .summary = "Holds the secret of the cluster named in the same place",
+                   .is_repeatable = true},
                   {.name = "keys-file",
                    .value = "FILE",
                    .summary = "Public keys of nodes, one a line, for --admit keys"},
@@ -179,6 +209,8 @@ Verb relay_verb() {
                    .value = "DIR",
                    .summary = "Where its key is kept; /var/lib/sinew/relay by default"}},
       .examples = {{"sinew relay", "For everybody, on ports 443 and 3478"},
+                   {"sinew relay --admit secret -n lab --secret-file secret",
+                    "For members of the cluster 'lab', who are told of it by 'sinew config relay'"},
                    {"sinew relay --admit keys --keys-file nodes.txt", "For these machines alone"},
                    {"sinew relay --listen 127.0.0.1:8443 --stun-port 0", "TLS alone, to try it"}},
       .run = run,

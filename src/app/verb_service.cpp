@@ -121,8 +121,9 @@ Result<Answer> install(const Invocation& invocation) {
   TRY(os::write_file(unit.path(), text, 0644));
   Steps steps{.done = {Value("wrote the unit")}, .next = missing};
   if (!is_systemd_running()) {
-    steps.next = "systemd does not run here; where it does: 'systemctl enable --now " + unit.name +
-                 "'" + (missing.empty() ? "" : ". Before that, " + missing);
+    steps.next =
+        "systemd does not run here; where it does, " +
+        (missing.empty() ? "'systemctl enable --now " + unit.name + "' starts it" : missing);
     return Answer{.value = to_value(unit, std::move(steps))};
   }
   TRY(systemctl({"daemon-reload"}));

@@ -130,6 +130,7 @@ constexpr Advice kPlanAdvice[] = {
 };
 
 constexpr Advice kStartAdvice[] = {
+    {"holds no key", "Peers take a new node for another machine, and it gets another address."},
     {"already running", "'sinew status' shows it; 'sinew stop' ends it."},
     {"there is an interface of this name",
      "'ip link' shows it. Choose another name, with --interface, or end what has it."},

@@ -70,7 +70,9 @@ Outcome watch(const Invocation& invocation) {
 Outcome check(const Invocation& invocation, std::string_view what) {
   auto answer = ask(invocation);
   if (!answer) return explain_node_error(std::move(answer).error());
-  if (what == "ready" && field(answer->value, "state") != Value("connected")) {
+  // A nucleus alone has nothing to connect to.
+  const Value state = field(answer->value, "state");
+  if (what == "ready" && state != Value("connected") && state != Value("serving")) {
     return Failure{.error = {ErrorKind::kUnavailable, "the node is not connected"},
                    .next_step = "'sinew doctor' looks for the reason."};
   }

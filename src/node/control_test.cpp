@@ -96,7 +96,7 @@ aio::Task<> ask_several(Setup& setup) {
   REQUIRE(error);
   const auto parsed = json::parse(*error);
   REQUIRE(parsed);
-  CHECK(*parsed->find("error")->find("kind") == json::Value("not found"));
+  CHECK(*parsed->find("error")->find("kind") == json::Value("not_found"));
   CHECK(*parsed->find("error")->find("message") == json::Value("no \x1b[31msuch\n thing"));
 }
 

@@ -137,13 +137,19 @@ path::Settings Mesh::path_settings() const {
 
 void Mesh::relay_is_up(netmap::RelayId relay) {
   paths_.set_relay_available(relay, settings_.uses_relay, runtime_.clock().now());
-  if (relay == relays_->home() && !std::exchange(milestones_.has_relay, true)) progress_.notify();
+  if (relay == relays_->home()) {
+    homeless_since_ = MonoTime::never();
+    if (!std::exchange(milestones_.has_relay, true)) progress_.notify();
+  }
   wake();
 }
 
 void Mesh::relay_is_down(netmap::RelayId relay) {
   paths_.set_relay_available(relay, false, runtime_.clock().now());
-  if (relay == relays_->home()) milestones_.has_relay = false;
+  if (relay == relays_->home()) {
+    milestones_.has_relay = false;
+    homeless_since_ = runtime_.clock().now();
+  }
   wake();
 }
 
@@ -328,10 +334,12 @@ void Mesh::expire(MonoTime now) {
   if (signal_.deadline() <= now) signal_.expire(now);
   if (relays_->deadline() <= now) relays_->expire(now);
   if (reach_->deadline() <= now) reach_->expire(now);
+  if (homeless_since_ + kHomePatience <= now) move_home(now);
 }
 
 MonoTime Mesh::deadline() const {
-  return std::min({paths_.deadline(), signal_.deadline(), relays_->deadline(), reach_->deadline()});
+  return std::min({paths_.deadline(), signal_.deadline(), relays_->deadline(), reach_->deadline(),
+                   homeless_since_ + kHomePatience});
 }
 
 void Mesh::pump(MonoTime now) {
@@ -440,9 +448,13 @@ void Mesh::take_map(const signal::Client::MapChangedEvent& change, MonoTime now)
 // name of its own, and is where we reach it.
 void Mesh::take_relays() {
   std::map<netmap::RelayId, netmap::Relay> relays;
+  if (settings_.uses_relay && settings_.relay) {
+    const netmap::Relay chosen = record_of(*settings_.relay);
+    relays[chosen.id] = chosen;
+  }
   for (std::size_t nucleus = 0; nucleus < signal_.size(); ++nucleus) {
     for (const auto& [id, relay] : signal_.client(nucleus).map().relays) {
-      if (!settings_.uses_relay || relays.contains(id)) continue;
+      if (!settings_.uses_relay || settings_.relay || relays.contains(id)) continue;
       netmap::Relay& usable = relays[id] = relay;
       if (usable.host.empty()) usable.host = nuclei_->name_of(nucleus).host;
     }
@@ -454,8 +466,30 @@ void Mesh::take_relays() {
   const bool has_home = relays.contains(relays_->home());
   if (!has_home) {
     relays_->set_home(relays.empty() ? netmap::RelayId() : relays.begin()->first);
+    milestones_.has_relay = false;
+    homeless_since_ = relays.empty() ? MonoTime::never() : runtime_.clock().now();
     tell_reach(runtime_.clock().now());
   }
+}
+
+// One after the other, until one is connected: peers are told where to send to.
+void Mesh::move_home(MonoTime now) {
+  const std::vector<RelayLinks::Status> known = relays_->status();
+  homeless_since_ = known.empty() ? MonoTime::never() : now;
+  if (known.size() < 2) return;
+  const auto connected = std::ranges::find(known, true, &RelayLinks::Status::is_up);
+  auto next = connected;
+  if (connected == known.end()) {
+    const auto home = std::ranges::find(known, relays_->home(), &RelayLinks::Status::id);
+    next = home == known.end() || home + 1 == known.end() ? known.begin() : home + 1;
+  }
+  log_.info("another relay becomes home", {{"relay", next->name}});
+  relays_->set_home(next->id);
+  if (next->is_up) {
+    homeless_since_ = MonoTime::never();
+    milestones_.has_relay = true;
+  }
+  tell_reach(now);
 }
 
 // Every nucleus answers STUN where it answers us; of relays, those whose host is an address.

@@ -42,6 +42,9 @@
 
 namespace sinew::node {
 
+// How long a home relay may be away before another becomes home.
+inline constexpr Duration kHomePatience = 5s;
+
 class Mesh final : private RelayListener,
                    private NucleusLinks::Listener,
                    private SideSockets::Listener,
@@ -130,6 +133,7 @@ class Mesh final : private RelayListener,
   void take_self(const netmap::Self& self);
   void take_map(const signal::Client::MapChangedEvent& change, MonoTime now);
   void take_relays();
+  void move_home(MonoTime now);
   void take_servers();
   void tell_reach(MonoTime now);
   path::Settings path_settings() const;
@@ -163,6 +167,8 @@ class Mesh final : private RelayListener,
   std::optional<aio::Readiness> inbox_ready_;
   std::optional<aio::Readiness> timer_ready_;
   bool has_left_ = false;
+  // Since when the home relay has not been connected, while there are others.
+  MonoTime homeless_since_ = MonoTime::never();
   aio::TaskGroup tasks_;
 };
 

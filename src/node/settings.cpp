@@ -1,8 +1,11 @@
 #include "node/settings.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
+#include "base/encoding.h"
+#include "crypto/hash.h"
 #include "json/cursor.h"
 #include "json/parse.h"
 
@@ -15,6 +18,7 @@ constexpr std::array<std::pair<Mode, std::string_view>, 3> kModes = {{
     {Mode::kDual, "dual"},
 }};
 
+constexpr std::uint16_t kRelayPort = 443;
 constexpr std::uint32_t kMostThresholdMs = 1000;
 constexpr std::uint32_t kMostDelayMs = 2000;
 constexpr std::uint32_t kLeastDelayMs = 50;
@@ -59,7 +63,6 @@ Result<> change_ipv6(Settings& settings, std::string_view value) {
 }
 
 Result<> change_relay(Settings& settings, std::string_view value) {
-  constexpr std::uint16_t kRelayPort = 443;
   if (const auto chosen = parse_switch(value)) {
     settings.uses_relay = *chosen;
     settings.relay.reset();
@@ -68,7 +71,7 @@ Result<> change_relay(Settings& settings, std::string_view value) {
   // A word alone is a slip of the fingers rather than a host.
   if (value.find_first_of(".:") == std::string_view::npos)
     return not_a_value("relay", value, "on, off, HOST:PORT");
-  settings.relay = TRY(HostPort::parse(value, kRelayPort));
+  settings.relay = TRY(RelayServer::parse(value));
   settings.uses_relay = true;
   return {};
 }
@@ -96,7 +99,7 @@ Result<Settings> read_settings(const json::Cursor& root) {
   Settings settings;
   TRY(read_bool(root, "relay", settings.uses_relay));
   if (const auto relay = TRY(root.find("relay_server")))
-    settings.relay = TRY(HostPort::parse(TRY(relay->string()), 0));
+    settings.relay = TRY(RelayServer::parse(TRY(relay->string())));
   TRY(read_bool(root, "portmap", settings.uses_port_mapping));
   TRY(read_bool(root, "ipv6", settings.uses_ipv6));
   TRY(read_bool(root, "prefer_ipv6", settings.prefers_ipv6));
@@ -166,6 +169,37 @@ Result<HostPort> HostPort::parse(std::string_view text, std::uint16_t default_po
 std::string HostPort::to_string() const {
   const bool is_v6 = host.find(':') != std::string::npos;
   return (is_v6 ? "[" + host + "]" : host) + ":" + std::to_string(port);
+}
+
+Result<RelayServer> RelayServer::parse(std::string_view text) {
+  const std::size_t mark = std::min(text.find('#'), text.size());
+  RelayServer relay{.address = TRY(HostPort::parse(text.substr(0, mark), kRelayPort))};
+  if (mark == text.size()) return relay;
+  const auto bytes = from_hex(text.substr(mark + 1));
+  std::array<std::uint8_t, 32>& certificate = relay.certificate.emplace();
+  if (!bytes || bytes->size() != certificate.size()) {
+    return Error{ErrorKind::kInvalid,
+                 "behind '#' stands the certificate's SHA-256, 64 hexadecimal digits"};
+  }
+  std::ranges::copy(*bytes, certificate.begin());
+  return relay;
+}
+
+std::string RelayServer::to_string() const {
+  return address.to_string() + (certificate ? "#" + to_hex(*certificate) : "");
+}
+
+netmap::Relay record_of(const RelayServer& relay) {
+  constexpr std::uint16_t kStunPort = 3478;
+  const std::string address = relay.address.to_string();
+  const auto number = load_be<std::uint16_t>(crypto::sha256(as_bytes(address)).data());
+  return {.id = netmap::RelayId(number == 0 ? std::uint16_t{1} : number),
+          .name = relay.address.host.substr(0, netmap::kMaxNameBytes),
+          .host = relay.address.host,
+          .port = relay.address.port,
+          .udp_port = kStunPort,
+          .key = {},
+          .certificate = relay.certificate};
 }
 
 json::Value to_json(const Settings& settings) {

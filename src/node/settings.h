@@ -3,6 +3,7 @@
 // value.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@
 #include "base/ip.h"
 #include "base/result.h"
 #include "json/value.h"
+#include "netmap/netmap.h"
 
 namespace sinew::node {
 
@@ -32,9 +34,25 @@ struct HostPort {
   friend bool operator==(const HostPort&, const HostPort&) = default;
 };
 
+// A relay that the operator names: "HOST:PORT", and behind '#' the SHA-256 of its certificate in
+// hexadecimal when it has made that by itself, as `sinew relay` does.
+struct RelayServer {
+  HostPort address;
+  std::optional<std::array<std::uint8_t, 32>> certificate = {};
+
+  static Result<RelayServer> parse(std::string_view text);
+  std::string to_string() const;
+
+  friend bool operator==(const RelayServer&, const RelayServer&) = default;
+};
+// As the map of a network has it. Its number comes from its address, so that all who name the same
+// relay mean the same one.
+netmap::Relay record_of(const RelayServer& relay);
+
 struct Settings {
   bool uses_relay = true;
-  std::optional<HostPort> relay = {};  // instead of those that the nucleus names
+  // Of a node: instead of those that the nucleus names. Of a nucleus: which it names to all.
+  std::optional<RelayServer> relay = {};
   bool uses_port_mapping = true;
   bool uses_ipv6 = true;
   bool prefers_ipv6 = true;
@@ -69,7 +87,7 @@ json::Value to_json(const Settings& settings);
 json::Value to_json(const Configuration& configuration);
 Result<Configuration> parse_configuration(std::string_view text);
 
-// `sinew config WHAT VALUE`: relay on|off|HOST:PORT, portmap on|off,
+// `sinew config WHAT VALUE`: relay on|off|HOST:PORT[#CERTIFICATE], portmap on|off,
 // ipv6 on|off|prefer|no-prefer, encrypt on|off, probes on|off. The words that mean on and off are
 // on, off, enable, disable, true, false, 1 and 0.
 Result<> change(Settings& settings, std::string_view what, std::string_view value);

@@ -14,7 +14,7 @@ TEST_CASE("a configuration comes back from its file as it was") {
   configuration.vip = IpAddress::v4(10, 147, 3, 4);
   configuration.range = *IpPrefix::parse("10.9.0.0/24");
   configuration.name = "robot-1";
-  configuration.settings.relay = HostPort{"relay.example", 8443};
+  configuration.settings.relay = *RelayServer::parse("relay.example:8443#" + std::string(64, 'a'));
   configuration.settings.uses_port_mapping = false;
   configuration.settings.ipv6_threshold = 7ms;
   configuration.settings.is_probing = false;
@@ -48,7 +48,7 @@ TEST_CASE("settings change by the words of the command line") {
   CHECK_FALSE(settings.uses_relay);
   CHECK(change(settings, "relay", "derp.example:8443"));
   CHECK(settings.uses_relay);
-  CHECK(settings.relay == HostPort{"derp.example", 8443});
+  CHECK(settings.relay == RelayServer{HostPort{"derp.example", 8443}});
   CHECK(change(settings, "relay", "enable"));
   CHECK_FALSE(settings.relay);
   CHECK(change(settings, "portmap", "0"));
@@ -57,6 +57,18 @@ TEST_CASE("settings change by the words of the command line") {
   CHECK_FALSE(settings.is_metadata_sealed);
   CHECK(change(settings, "probes", "off"));
   CHECK_FALSE(settings.is_probing);
+}
+
+TEST_CASE("a relay is named with the certificate it made, and has one number for all who name it") {
+  const std::string hex(64, 'b');
+  const auto relay = RelayServer::parse("[2001:db8::1]:443#" + hex);
+  REQUIRE(relay);
+  CHECK(relay->to_string() == "[2001:db8::1]:443#" + hex);
+  CHECK(record_of(*relay).certificate->front() == 0xbb);
+  CHECK(record_of(*relay).id == record_of(*RelayServer::parse("[2001:db8::1]:443")).id);
+  CHECK(record_of(*relay).id != record_of(*RelayServer::parse("[2001:db8::1]:444")).id);
+  for (const char* wrong : {"a:1#", "a:1#zz", "a:1#abcd", "#", ""})
+    CHECK_FALSE(RelayServer::parse(wrong));
 }
 
 TEST_CASE("IPv6 that is off is not preferred either, and preferring it switches it on") {

@@ -3,7 +3,10 @@
 #include <doctest/doctest.h>
 #include <sys/socket.h>
 
+#include <set>
+
 #include "aio/datagram.h"
+#include "os/error.h"
 #include "os/socket.h"
 #include "support/runtime.h"
 

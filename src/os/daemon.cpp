@@ -63,8 +63,11 @@ Result<std::optional<Daemon>> detach(const std::function<void(std::string_view)>
   if (child < 0) return system_error("start a process in the background");
   if (child > 0) {
     pipe.write_end.close();
-    TRY(wait_for_reports(pipe.read_end, show));
-    return std::optional<Daemon>();
+    auto reported = wait_for_reports(pipe.read_end, show);
+    if (reported) return std::optional<Daemon>();
+    // With the process goes what it holds, such as a lock that the next try needs.
+    retry_interrupted([&] { return ::waitpid(child, nullptr, 0); });
+    return std::move(reported).error();
   }
   pipe.read_end.close();
   ::setsid();

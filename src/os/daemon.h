@@ -21,7 +21,7 @@ class Daemon {
   void progress(std::string_view step);
   // Lets the waiting process end well, and leaves its standard streams.
   void ready();
-  // Lets it end with this error.
+  // Lets it end with this error, as soon as this process has ended: these are its last words.
   void failed(const Error& error);
 
   static constexpr std::size_t kMaxReport = 4096;

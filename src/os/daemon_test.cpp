@@ -50,6 +50,21 @@ TEST_CASE("an error of the background is the foreground's, with its kind and all
   }
 }
 
+TEST_CASE("when the foreground knows of the error, the background holds nothing any more") {
+  const Pipe pipe = *open_pipe();
+  const Seen seen = watch([&](Daemon& daemon) {
+    daemon.failed({ErrorKind::kInvalid, "no"});
+    static_cast<void>(write_all(pipe.write_end, as_bytes("last deed")));
+  });
+  REQUIRE_FALSE(seen.end);
+  REQUIRE(set_non_blocking(pipe.read_end));
+  std::array<std::uint8_t, 100> room;
+  const auto size = read_some(pipe.read_end, room);
+  REQUIRE(size);
+  REQUIRE(*size);
+  CHECK(as_text(ByteView(room).first(**size)) == "last deed");
+}
+
 TEST_CASE("a report of the longest size comes whole, a longer one is cut, and the next is read") {
   const std::string longest(Daemon::kMaxReport, 'a');
   const Seen seen = watch([&](Daemon& daemon) {

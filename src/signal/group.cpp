@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <set>
 #include <utility>
 
 #include "base/verify.h"
@@ -146,11 +147,13 @@ void Group::take(std::size_t nucleus, Client::Event event, MonoTime now) {
   }
   if (std::holds_alternative<Client::LostEvent>(event)) {
     is_registered_[nucleus] = false;
+    merge_all(nucleus);
     if (is_any_registered()) return;
     is_lost_ = true;
   }
   if (std::holds_alternative<Client::BackEvent>(event)) {
     is_registered_[nucleus] = true;
+    merge_all(nucleus);
     if (!std::exchange(is_lost_, false)) return;
   }
   if (std::holds_alternative<Client::LeftEvent>(event)) {
@@ -196,13 +199,29 @@ void Group::merge(std::size_t nucleus, const Client::MapChangedEvent& change) {
   if (is_news) events_.push_back({.nucleus = nucleus, .event = std::move(merged)});
 }
 
+// A nucleus has fallen silent, and what it said is older than what the others say; or is back.
+void Group::merge_all(std::size_t nucleus) {
+  std::set<NodeKey> keys;
+  for (const Client& client : clients_)
+    for (const auto& [key, unused] : client.map().peers)
+      keys.insert(key);
+  Client::MapChangedEvent merged;
+  for (const NodeKey& key : keys)
+    merge_peer(key, merged);
+  if (!merged.changed.empty() || !merged.removed.empty())
+    events_.push_back({.nucleus = nucleus, .event = std::move(merged)});
+}
+
 void Group::merge_peer(const NodeKey& key, Client::MapChangedEvent& merged) {
   const netmap::Peer* best = nullptr;
-  for (const Client& client : clients_) {
-    const auto found = client.map().peers.find(key);
-    if (found == client.map().peers.end()) continue;
-    const bool is_better = best == nullptr || (!best->is_online && found->second.is_online);
-    if (is_better) best = &found->second;
+  int best_rank = 0;
+  for (std::size_t i = 0; i < clients_.size(); ++i) {
+    const auto found = clients_[i].map().peers.find(key);
+    if (found == clients_[i].map().peers.end()) continue;
+    const int rank = 1 + 2 * (is_registered_[i] ? 1 : 0) + (found->second.is_online ? 1 : 0);
+    if (rank <= best_rank) continue;
+    best = &found->second;
+    best_rank = rank;
   }
   const auto before = map_.peers.find(key);
   if (best == nullptr) {

@@ -1,8 +1,8 @@
 // Several nuclei as one: a Client each, one map. Nuclei know nothing of each other; a node
 // registers with all of them, under one address. The first of the list that registers it decides
 // which; the others are asked for that one and no other. A peer is in the map when one nucleus says
-// so; about a peer that several know, the one that says "online" is believed, then the first of the
-// list. While one nucleus answers, the network stands.
+// so; about a peer that several know, one that answers is believed before one that is silent, then
+// one that says "online", then the first of the list. While one nucleus answers, the network stands.
 //
 // The same five verbs as a Client; a Transmit names its nucleus by its place in the list, because a
 // stream belongs to one. Pure; one thread.
@@ -64,6 +64,7 @@ class Group {
   void take(std::size_t nucleus, Client::Event event, MonoTime now);
   void adopt_address(std::size_t nucleus, const Client::RegisteredEvent& event, MonoTime now);
   void merge(std::size_t nucleus, const Client::MapChangedEvent& change);
+  void merge_all(std::size_t nucleus);
   void merge_peer(const NodeKey& key, Client::MapChangedEvent& merged);
   bool is_any_registered() const;
 

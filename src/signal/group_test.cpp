@@ -27,9 +27,21 @@ class TwoNuclei {
   }
 
   Group& add() {
+    return begin(PrivateKey::generate(rng), {});
+  }
+  // The machine of `node` has restarted: it is known by the same key, and probes under another.
+  void restart(std::size_t node, const DiscoKey& disco) {
+    begin(private_keys[node].clone(), disco);
+    groups[node] = std::move(groups.back());
+    groups.pop_back();
+    keys.pop_back();
+    private_keys.pop_back();
+  }
+  Group& begin(PrivateKey key, const DiscoKey& disco) {
+    private_keys.push_back(key.clone());
     const Client::Config config{.key = key_of(1),
-                                .node = PrivateKey::generate(rng),
-                                .disco = {},
+                                .node = std::move(key),
+                                .disco = disco,
                                 .name = "node",
                                 .wanted_v4 = std::nullopt,
                                 .wanted_v6 = std::nullopt,
@@ -85,6 +97,7 @@ class TwoNuclei {
   bool is_up[2] = {true, true};
   std::vector<std::unique_ptr<Group>> groups;
   std::vector<NodeKey> keys;
+  std::vector<PrivateKey> private_keys;
 };
 
 template <typename Wanted>
@@ -145,6 +158,19 @@ TEST_CASE("nuclei: while one answers nothing is lost, and a node that only it kn
   world.is_up[1] = true;
   world.run_for(30s);
   CHECK(count<Client::BackEvent>(a) == 1);
+}
+
+TEST_CASE("nuclei: of two that differ, one that answers is believed before one that is silent") {
+  TwoNuclei world;
+  Group& a = world.add();
+  world.add();
+  world.run_for(2s);
+  world.is_up[0] = false;
+  const DiscoKey disco{PrivateKey::generate(world.rng).public_key()};
+  world.restart(1, disco);
+  world.run_for(3min);
+  REQUIRE(a.map().peers.contains(world.keys[1]));
+  CHECK(a.map().peers.at(world.keys[1]).disco == disco);
 }
 
 TEST_CASE("nuclei: leaving says goodbye to all and ends once") {
