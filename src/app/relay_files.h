@@ -2,6 +2,7 @@
 // the lists of whom it admits. One thread; blocks on the disk.
 #pragma once
 
+#include <set>
 #include <string>
 #include <string_view>
 

@@ -65,7 +65,8 @@ Verb config_verb() {
       .summary = "Show or change the settings of the node",
       .description =
           "Takes effect at once in a running node, and is kept for the next start. "
-          "relay takes on, off or HOST:PORT#CERTIFICATE of a relay to use in place of the nucleus' own "
+          "relay takes on, off or HOST:PORT#CERTIFICATE of a relay to use in place of the nucleus' "
+          "own "
           "('sinew relay' says what its certificate is; without one a public authority has to have "
           "signed it; all machines have to name the same relay, or the nucleus does before it "
           "starts); "

@@ -18,6 +18,7 @@
 #include "os/file.h"
 #include "os/log_sink.h"
 #include "signal/cluster_key.h"
+#include "signal/group.h"
 
 namespace sinew::app {
 namespace {
@@ -87,6 +88,8 @@ Result<node::Configuration> find_configuration(const Invocation& invocation,
     configuration.nuclei.clear();
     for (const std::string& nucleus : invocation.values("nucleus"))
       configuration.nuclei.push_back(TRY(node::HostPort::parse(nucleus, node::kNucleusPort)));
+    if (configuration.nuclei.size() > signal::Group::kMaxNuclei)
+      return Error{ErrorKind::kInvalid, "more than 8 nuclei"};
   }
   if (const auto port = invocation.value("port")) configuration.port = TRY(parse_port(*port));
   if (const auto vip = invocation.value("vip")) configuration.vip = TRY(IpAddress::parse(*vip));

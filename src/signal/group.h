@@ -2,7 +2,8 @@
 // registers with all of them, under one address. The first of the list that registers it decides
 // which; the others are asked for that one and no other. A peer is in the map when one nucleus says
 // so; about a peer that several know, one that answers is believed before one that is silent, then
-// one that says "online", then the first of the list. While one nucleus answers, the network stands.
+// one that says "online", then the first of the list. While one nucleus answers, the network
+// stands.
 //
 // The same five verbs as a Client; a Transmit names its nucleus by its place in the list, because a
 // stream belongs to one. Pure; one thread.

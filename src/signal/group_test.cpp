@@ -26,9 +26,7 @@ class TwoNuclei {
     return server;
   }
 
-  Group& add() {
-    return begin(PrivateKey::generate(rng), {});
-  }
+  Group& add() { return begin(PrivateKey::generate(rng), {}); }
   // The machine of `node` has restarted: it is known by the same key, and probes under another.
   void restart(std::size_t node, const DiscoKey& disco) {
     begin(private_keys[node].clone(), disco);
