@@ -198,7 +198,7 @@ struct Pair {
 
 class Matrix {
  public:
-  static constexpr Duration kSearchTime = 75s;
+  static constexpr Duration kSearchTime = 120s;
 
   Matrix() {
     for (std::size_t side = 0; side < 2; ++side) {
@@ -221,7 +221,8 @@ class Matrix {
     }
   }
 
-  // Until all have found what they can.
+  // Until all have found what they can. Guessing ports misses once in fifty times, and is repeated
+  // after a minute and a half.
   void wait() {
     const MonoTime end = os::SystemClock().now() + kSearchTime;
     while (os::SystemClock().now() < end) {
