@@ -1,6 +1,10 @@
-// What came over a relay from members that the map does not name yet. The nucleus tells a new
-// member of the others at once, and the others of it a moment later; its first packet, often that
-// of a handshake, overtakes this news, and lost it would cost five seconds.
+// Packets of members that cannot be handled yet, for what the map says of a new member arrives bit
+// by bit, and the packet that overtakes it is often the first of a handshake, whose loss costs five
+// seconds:
+//
+//   incoming  over a relay, from members that the map does not name yet: the nucleus tells a new
+//             member of the others at once, and the others of it a moment later
+//   outgoing  to members that have not told yet at which relay they listen
 //
 // Only members of the cluster get here, past the relay's admission; still a flood of them costs no
 // more than kMaxPackets of kMaxPacketBytes, of which the oldest goes first. Nothing is looked into.
@@ -24,15 +28,15 @@ class EarlyPackets {
   static constexpr std::size_t kMaxPacketBytes = 2048;  // longer ones are dropped
   static constexpr Duration kLifetime = 3s;
 
-  void keep(const netmap::NodeKey& from, ByteView packet, MonoTime now);
+  void keep(const netmap::NodeKey& member, ByteView packet, MonoTime now);
   // Those of this member in their order, when it has become known.
-  std::vector<Bytes> take(const netmap::NodeKey& from, MonoTime now);
+  std::vector<Bytes> take(const netmap::NodeKey& member, MonoTime now);
 
   std::size_t size() const { return kept_.size(); }
 
  private:
   struct Kept {
-    netmap::NodeKey from;
+    netmap::NodeKey member;
     Bytes packet;
     MonoTime since;
   };

@@ -140,6 +140,8 @@ void Mesh::relay_is_up(netmap::RelayId relay) {
   if (relay == relays_->home()) {
     homeless_since_ = MonoTime::never();
     if (!std::exchange(milestones_.has_relay, true)) progress_.notify();
+    told_home_ = relay;
+    tell_reach(runtime_.clock().now());
   }
   wake();
 }
@@ -155,7 +157,7 @@ void Mesh::relay_is_down(netmap::RelayId relay) {
 
 void Mesh::take_relayed(const netmap::NodeKey& from, ByteView packet) {
   const Peers::Entry* const peer = peers_->find(from);
-  if (peer == nullptr) return early_.keep(from, packet, runtime_.clock().now());
+  if (peer == nullptr) return incoming_.keep(from, packet, runtime_.clock().now());
   if (!disco::is_disco(packet)) return packets_.inject(peer->detour, packet);
   paths_.feed(packet, path::Relayed{from}, runtime_.clock().now());
   wake();
@@ -212,8 +214,7 @@ void Mesh::tell_reach(MonoTime now) {
   const netmap::Connectivity connectivity = reach_->connectivity();
   paths_.set_local(candidates, connectivity, now);
   signal_.set_local(
-      {.candidates = std::move(candidates), .connectivity = connectivity, .home = relays_->home()},
-      now);
+      {.candidates = std::move(candidates), .connectivity = connectivity, .home = told_home_}, now);
 }
 
 // ------------------------------------------------------------------------------ from the packet
@@ -279,8 +280,20 @@ void Mesh::take_detour(const News& news, MonoTime now) {
     return;
   }
   if (!settings_.uses_relay) return;
-  for_each_datagram(
-      news, [&](ByteView each) { relays_->send(peer->record.home, peer->record.key, each, now); });
+  const bool is_found = relays_->knows(peer->record.home);
+  for_each_datagram(news, [&](ByteView each) {
+    if (is_found) {
+      relays_->send(peer->record.home, peer->record.key, each, now);
+    } else {
+      outgoing_.keep(peer->record.key, each, now);
+    }
+  });
+}
+
+void Mesh::send_outgoing(const Peers::Entry& peer, MonoTime now) {
+  if (!settings_.uses_relay || !relays_->knows(peer.record.home)) return;
+  for (const Bytes& packet : outgoing_.take(peer.record.key, now))
+    relays_->send(peer.record.home, peer.record.key, packet, now);
 }
 
 // ------------------------------------------------------------------------------------------
@@ -437,8 +450,9 @@ void Mesh::take_map(const signal::Client::MapChangedEvent& change, MonoTime now)
     const auto found = map.peers.find(key);
     if (found == map.peers.end()) continue;
     peers_->upsert(found->second, now);
-    for (const Bytes& packet : early_.take(key, now))
+    for (const Bytes& packet : incoming_.take(key, now))
       take_relayed(key, packet);
+    send_outgoing(*peers_->find(key), now);
   }
   if (change.have_relays_changed) take_relays();
   if (change.is_complete && !std::exchange(milestones_.has_map, true)) progress_.notify();
@@ -465,11 +479,14 @@ void Mesh::take_relays() {
   take_servers();
   const bool has_home = relays.contains(relays_->home());
   if (!has_home) {
+    told_home_ = netmap::RelayId();
     relays_->set_home(relays.empty() ? netmap::RelayId() : relays.begin()->first);
     milestones_.has_relay = false;
     homeless_since_ = relays.empty() ? MonoTime::never() : runtime_.clock().now();
     tell_reach(runtime_.clock().now());
   }
+  for (const auto& [unused, peer] : peers_->entries())
+    send_outgoing(peer, runtime_.clock().now());
 }
 
 // One after the other, until one is connected: peers are told where to send to.
@@ -488,6 +505,7 @@ void Mesh::move_home(MonoTime now) {
   if (next->is_up) {
     homeless_since_ = MonoTime::never();
     milestones_.has_relay = true;
+    told_home_ = next->id;
   }
   tell_reach(now);
 }

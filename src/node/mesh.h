@@ -134,6 +134,7 @@ class Mesh final : private RelayListener,
   void take_map(const signal::Client::MapChangedEvent& change, MonoTime now);
   void take_relays();
   void move_home(MonoTime now);
+  void send_outgoing(const Peers::Entry& peer, MonoTime now);
   void take_servers();
   void tell_reach(MonoTime now);
   path::Settings path_settings() const;
@@ -159,8 +160,11 @@ class Mesh final : private RelayListener,
   path::Agent paths_;
   signal::Group signal_;
   std::unique_ptr<Peers> peers_;
-  EarlyPackets early_;
+  EarlyPackets incoming_;
+  EarlyPackets outgoing_;
   std::unique_ptr<RelayLinks> relays_;
+  netmap::RelayId
+      told_home_;  // where we have been connected: not told before anybody finds us there
   std::unique_ptr<NucleusLinks> nuclei_;
   std::unique_ptr<SideSockets> sockets_;
   std::unique_ptr<Reach> reach_;

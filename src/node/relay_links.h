@@ -63,6 +63,7 @@ class RelayLinks {
   void set_home(netmap::RelayId home);
   netmap::RelayId home() const { return home_; }
 
+  bool knows(netmap::RelayId relay) const { return links_.contains(relay); }
   // Whether it is connected, or nothing speaks against that it could be.
   bool can_carry(netmap::RelayId relay) const;
   // False when the packet was dropped, or waits for the relay to be connected.

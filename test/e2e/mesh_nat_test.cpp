@@ -180,6 +180,7 @@ struct Pair {
     return std::max(*here, *there);
   }
   bool is_connected() const { return ping.output().contains("answer from"); }
+  bool is_first_answered() const { return ping.output().starts_with("answer from"); }
   // The time of the first answer, as ping has written it, and what it waited in vain before.
   std::optional<double> first_answer_ms() const {
     constexpr double kPatienceMs = 3000;
@@ -197,7 +198,7 @@ struct Pair {
 
 class Matrix {
  public:
-  static constexpr Duration kSearchTime = 75s;
+  static constexpr Duration kSearchTime = 120s;
 
   Matrix() {
     for (std::size_t side = 0; side < 2; ++side) {
@@ -220,7 +221,8 @@ class Matrix {
     }
   }
 
-  // Until all have found what they can.
+  // Until all have found what they can. Guessing ports misses once in fifty times, and is repeated
+  // after a minute and a half.
   void wait() {
     const MonoTime end = os::SystemClock().now() + kSearchTime;
     while (os::SystemClock().now() < end) {
@@ -289,7 +291,7 @@ void print(const std::vector<Pair>& pairs) {
 void check(const Pair& pair) {
   CAPTURE(name_of(pair.kind));
   CAPTURE(name_of(pair.other_kind));
-  CHECK(pair.is_connected());
+  CHECK(pair.is_first_answered());
   const std::string_view obstacle = obstacle_of(pair.kind, pair.other_kind);
   const json::Value there = pair.member->peer(pair.other->name());
   const json::Value back = pair.other->peer(pair.member->name());
@@ -324,6 +326,13 @@ TEST_CASE("two symmetric NATs do not connect without a relay") {
   const auto bob = world.member(Kind::kBehindCarrier);
   alice->wait_for_peer(bob->name());
   CHECK(alice->can_ping(bob->name()));
+  // From more than one a peer could foretell the next, were they not drawn at random.
+  const json::Value checked = alice->ask({"netcheck"});
+  CAPTURE(json::write(checked));
+  CHECK(text_of(checked, "mapping") == "address-and-port-dependent");
+  CHECK(std::ranges::count_if(*checked.find("candidates")->as_array(), [](const json::Value& each) {
+          return each.as_string()->starts_with("20.0.0.");
+        }) >= 2);
   alice->ask({"config", "relay", "off"});
   bob->ask({"config", "relay", "off"});
   const os::RunOutcome without = alice->run({"ping", bob->name(), "-c", "4"});
@@ -342,6 +351,9 @@ TEST_CASE("without probes nothing becomes direct") {
   alice->wait_for_peer(bob->name());
   set(*alice, "probes", "off");
   const json::Value pinged = alice->ask({"ping", bob->name(), "-c", "5"});
+  INFO(json::write(pinged));
+  INFO(alice->program().output());
+  INFO(bob->program().output());
   CHECK(text_of(pinged, "answered") == "5");
   CHECK(text_of(alice->peer(bob->name()), "route").starts_with("relay"));
   CHECK(text_of(alice->peer(bob->name()), "why_not_direct") == "probes are switched off here");

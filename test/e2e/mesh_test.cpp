@@ -184,15 +184,12 @@ TEST_CASE("a node that was killed starts again as it was") {
   const auto bob = net.edge(net.bob_node);
   REQUIRE(alice->can_ping("bob"));
   const std::string address = bob->address();
-  MESSAGE(bob->program().output());
   bob->kill();
   bob->start();
   CHECK(bob->address() == address);
   CHECK(bob->can_ping("alice"));
   CHECK(alice->can_ping("bob"));
   alice->wait_for_route("bob", "direct");
-  MESSAGE(bob->program().output());
-  MESSAGE(alice->program().output());
 }
 
 TEST_CASE("where UDP is blocked everything goes over TCP, and the reason is told") {
