@@ -183,8 +183,11 @@ void Client::forget_number(const NodeKey& key) {
 
 void Client::expire(MonoTime now) {
   if (udp_) {
+    const bool was_bound = udp_->is_bound();
     udp_->expire(now);
     note_udp();
+    // A new session ends the old one, so that the relay does not go on sending into the void.
+    if (was_bound && !udp_->is_bound()) append_frame(control_, FrameType::kUdpOpen, {});
   }
   if (now < deadline_ || phase_ == Phase::kIdle || phase_ == Phase::kFailed) return;
   fail(ErrorKind::kTimeout,
@@ -238,6 +241,7 @@ bool Client::send_datagram(const NodeKey& to, ByteView packet) {
     datagrams_.pop_front();
     ++dropped_datagrams_;
   }
+  udp_->note_used();
   Bytes datagram(kUdpDataHeaderSize + packet.size());
   write_udp_data_header(datagram, udp_->session(), found->second);
   std::ranges::copy(packet, datagram.begin() + kUdpDataHeaderSize);

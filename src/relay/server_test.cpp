@@ -508,6 +508,25 @@ TEST_CASE("switchboard: a number is forgotten with the login it stood for") {
   CHECK(a.heard<Client::PeerGone>().size() >= 2);
 }
 
+TEST_CASE(
+    "switchboard: packets come over TLS again soon after a firewall has closed the way over UDP") {
+  World world({.is_open = true, .keys = {}, .clusters = {}}, with_udp());
+  Member a(world, at(1), true);
+  Member b(world, at(2), true);
+  a.send(b.key, "one");
+  b.send(a.key, "two");
+  world.udp_works = false;
+  for (const MonoTime end = world.now + 5s; world.now < end; world.now += 100ms) {
+    for (Member* member : {&a, &b})
+      member->client.expire(world.now);
+    a.send(b.key, "lost, or late");
+  }
+  a.send(b.key, "three");
+  b.send(a.key, "four");
+  CHECK(b.texts().back() == "three");
+  CHECK(a.texts().back() == "four");
+}
+
 TEST_CASE("switchboard: a client whose address changes is followed") {
   World world({.is_open = true, .keys = {}, .clusters = {}}, with_udp());
   Member a(world, at(1), true);

@@ -178,6 +178,7 @@ bool UdpLink::feed(ByteView datagram, MonoTime now) {
   if (answer->kind == UdpKind::kBound) {
     is_bound_ = true;
     unanswered_ = 0;
+    is_used_ = false;
     deadline_ = now + kUdpRebindInterval;
   } else if (is_news) {
     send_bind(now);
@@ -185,7 +186,13 @@ bool UdpLink::feed(ByteView datagram, MonoTime now) {
   return true;
 }
 
+void UdpLink::note_used() {
+  if (std::exchange(is_used_, true)) return;
+  is_newly_used_ = true;
+}
+
 void UdpLink::expire(MonoTime now) {
+  if (std::exchange(is_newly_used_, false)) deadline_ = std::min(deadline_, now + kUdpBusyInterval);
   if (now < deadline_) return;
   if (unanswered_ < kUdpRetries) return send_bind(now);
   is_bound_ = false;

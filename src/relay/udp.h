@@ -47,6 +47,7 @@ inline constexpr std::size_t kUdpCookieSize = 16;
 inline constexpr std::size_t kUdpBindSize = 2 + kUdpSessionSize + 8 + kUdpCookieSize + kUdpMacSize;
 
 inline constexpr Duration kUdpRebindInterval = 20s;  // also keeps NATs open
+inline constexpr Duration kUdpBusyInterval = 2s;     // the same while it is used
 inline constexpr Duration kUdpRetryInterval = 500ms;
 inline constexpr unsigned kUdpRetries = 4;  // unanswered ones until the way counts as closed
 inline constexpr Duration kUdpReopenInterval = 60s;   // then
@@ -120,11 +121,14 @@ class UdpLink {
   UdpSessionId session() const { return grant_.session; }
   // Packets may be sent over it, and come over it.
   bool is_bound() const { return is_bound_; }
+  // A packet goes over it: whether the way is still there is asked within kUdpBusyInterval, because
+  // a firewall that closes it says nothing.
+  void note_used();
 
   // An answer of the relay. False when it is none.
   bool feed(ByteView datagram, MonoTime now);
   void expire(MonoTime now);
-  MonoTime deadline() const { return deadline_; }
+  MonoTime deadline() const { return is_newly_used_ ? MonoTime() : deadline_; }
   std::optional<Datagram> next_transmit();
   // Another address from now on: bind at once.
   void rebind(MonoTime now);
@@ -136,6 +140,8 @@ class UdpLink {
   std::uint64_t counter_ = 0;
   std::array<std::uint8_t, kUdpCookieSize> cookie_{};
   bool is_bound_ = false;
+  bool is_used_ = false;        // since the last answer
+  bool is_newly_used_ = false;  // and the deadline does not know of it yet
   unsigned unanswered_ = 0;
   MonoTime deadline_;
   std::optional<Datagram> transmit_;

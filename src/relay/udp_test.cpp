@@ -109,6 +109,24 @@ TEST_CASE("udp: a link renews its binding for as long as it lives, with one ques
   }
 }
 
+TEST_CASE(
+    "udp: a way that is used is asked about soon, and left within seconds when it is closed") {
+  Pair pair;
+  pair.bind();
+  pair.link.note_used();
+  CHECK(pair.link.deadline() <= pair.now);
+  pair.link.expire(pair.now);
+  CHECK_FALSE(pair.link.next_transmit());
+  CHECK(pair.link.deadline() == pair.now + kUdpBusyInterval);
+  const MonoTime begun = pair.now;
+  while (pair.link.is_bound()) {
+    pair.now = pair.link.deadline();
+    pair.link.expire(pair.now);
+    static_cast<void>(pair.link.next_transmit());  // lost
+  }
+  CHECK(pair.now - begun == kUdpBusyInterval + kUdpRetries * kUdpRetryInterval);
+}
+
 TEST_CASE("udp: a cookie is worth nothing after two lifetimes") {
   Pair pair;
   pair.bind();
