@@ -184,6 +184,8 @@ void Group::adopt_address(std::size_t nucleus, const Client::RegisteredEvent& ev
 void Group::merge(std::size_t nucleus, const Client::MapChangedEvent& change) {
   Client::MapChangedEvent merged;
   merged.is_complete = change.is_complete;
+  for (const NodeKey& key : change.changed)
+    newest_[key] = nucleus;
   for (const auto* keys : {&change.changed, &change.removed})
     for (const NodeKey& key : *keys)
       merge_peer(key, merged);
@@ -218,7 +220,10 @@ void Group::merge_peer(const NodeKey& key, Client::MapChangedEvent& merged) {
   for (std::size_t i = 0; i < clients_.size(); ++i) {
     const auto found = clients_[i].map().peers.find(key);
     if (found == clients_[i].map().peers.end()) continue;
-    const int rank = 1 + 2 * (is_registered_[i] ? 1 : 0) + (found->second.is_online ? 1 : 0);
+    const auto newest = newest_.find(key);
+    const bool is_newest = newest != newest_.end() && newest->second == i;
+    const int rank =
+        1 + (is_registered_[i] ? 4 : 0) + (found->second.is_online ? 2 : 0) + (is_newest ? 1 : 0);
     if (rank <= best_rank) continue;
     best = &found->second;
     best_rank = rank;
@@ -227,6 +232,7 @@ void Group::merge_peer(const NodeKey& key, Client::MapChangedEvent& merged) {
   if (best == nullptr) {
     if (before == map_.peers.end()) return;
     map_.peers.erase(before);
+    newest_.erase(key);
     merged.removed.push_back(key);
   } else if (before == map_.peers.end() || before->second != *best) {
     map_.peers.insert_or_assign(key, *best);

@@ -2,8 +2,8 @@
 // registers with all of them, under one address. The first of the list that registers it decides
 // which; the others are asked for that one and no other. A peer is in the map when one nucleus says
 // so; about a peer that several know, one that answers is believed before one that is silent, then
-// one that says "online", then the first of the list. While one nucleus answers, the network
-// stands.
+// one that says "online", then the one that spoke of the peer last: it takes a minute to be sure
+// that a nucleus is silent. While one nucleus answers, the network stands.
 //
 // The same five verbs as a Client; a Transmit names its nucleus by its place in the list, because a
 // stream belongs to one. Pure; one thread.
@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <optional>
 #include <vector>
 
@@ -72,7 +73,8 @@ class Group {
   std::vector<Client> clients_;
   bool replaces_;
   netmap::NetMap map_;
-  std::optional<std::size_t> leader_;  // whose address counts
+  std::map<NodeKey, std::size_t> newest_;  // which nucleus spoke of a peer last
+  std::optional<std::size_t> leader_;      // whose address counts
   std::vector<bool> is_registered_;
   std::vector<bool> has_left_;
   bool is_lost_ = false;

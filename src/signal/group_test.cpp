@@ -171,6 +171,20 @@ TEST_CASE("nuclei: of two that differ, one that answers is believed before one t
   CHECK(a.map().peers.at(world.keys[1]).disco == disco);
 }
 
+TEST_CASE(
+    "nuclei: news of a peer counts at once, also before the other one is known to be silent") {
+  TwoNuclei world;
+  Group& a = world.add();
+  world.add();
+  world.run_for(2s);
+  world.is_up[0] = false;
+  const DiscoKey disco{PrivateKey::generate(world.rng).public_key()};
+  world.restart(1, disco);
+  world.run_for(5s);
+  REQUIRE(a.client(0).state() == Client::State::kRegistered);
+  CHECK(a.map().peers.at(world.keys[1]).disco == disco);
+}
+
 TEST_CASE("nuclei: leaving says goodbye to all and ends once") {
   TwoNuclei world;
   Group& a = world.add();
