@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <map>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 #include "stun/survey.h"
 
@@ -182,8 +185,14 @@ json::Value report_peers(const Mesh& mesh, MonoTime now, WallTime wall) {
   for (const PeerTraffic& each : mesh.packets().traffic())
     traffic[each.key] = each;
   json::Value::Array all;
-  for (const auto& [key, peer] : mesh.peers().entries())
-    all.push_back(report_peer(mesh, peer, traffic[key], now, wall));
+  std::vector<const Peers::Entry*> by_name;
+  for (const auto& [unused, peer] : mesh.peers().entries())
+    by_name.push_back(&peer);
+  std::ranges::sort(by_name, {}, [](const Peers::Entry* peer) {
+    return std::pair(std::string_view(peer->record.name), peer->record.key);
+  });
+  for (const Peers::Entry* peer : by_name)
+    all.push_back(report_peer(mesh, *peer, traffic[peer->record.key], now, wall));
   return all;
 }
 

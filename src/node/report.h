@@ -1,6 +1,6 @@
-// What a node tells its operator, as JSON: the answers to `status`, `peers` and `netcheck`. Field
-// names are a promise to programs. Names of peers and texts of others are as they were received;
-// who shows them makes them harmless.
+// What a node tells its operator, as JSON: the answers to `status`, `peers` (by name) and
+// `netcheck`. Field names are a promise to programs. Names of peers and texts of others are as they
+// were received; who shows them makes them harmless.
 #pragma once
 
 #include "json/value.h"
