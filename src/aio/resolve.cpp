@@ -8,6 +8,7 @@
 
 #include "aio/readiness.h"
 #include "os/event_fd.h"
+#include "os/mutex.h"
 #include "os/resolve.h"
 
 namespace sinew::aio {
@@ -21,15 +22,27 @@ struct Question {
 
   static std::atomic<int> count;
 
+  void set(Result<std::vector<IpAddress>> found) {
+    {
+      const os::MutexLock lock(mutex);
+      answer = std::move(found);
+    }
+    answered.raise();
+  }
+  Result<std::vector<IpAddress>> take() {
+    const os::MutexLock lock(mutex);
+    return std::move(answer);
+  }
+
   os::EventFd answered;
-  Result<std::vector<IpAddress>> answer;
+  os::Mutex mutex;
+  Result<std::vector<IpAddress>> answer SINEW_GUARDED_BY(mutex);
 };
 
 std::atomic<int> Question::count = 0;
 
 void ask(const std::shared_ptr<Question>& question, const std::string& host) {
-  question->answer = os::resolve(host);
-  question->answered.raise();
+  question->set(os::resolve(host));
 }
 
 Result<std::shared_ptr<Question>> begin_question(const std::string& host) {
@@ -55,7 +68,7 @@ Task<Result<std::vector<IpAddress>>> resolve(Runtime& runtime, std::string host)
   if (!readiness) co_return readiness.error();
   const Result<> answered = co_await readiness->readable();
   if (!answered) co_return answered.error();
-  co_return std::move((*question)->answer);
+  co_return (*question)->take();
 }
 
 }  // namespace sinew::aio
