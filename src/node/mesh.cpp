@@ -174,10 +174,8 @@ void Mesh::take_side_datagram(ByteView datagram, const path::Direct& from) {
     return wake();
   }
   // WireGuard's, of whichever peer is reached through that socket.
-  for (const auto& [unused, entry] : peers_->entries()) {
-    if (entry.route.is_direct() && entry.route.direct == from)
-      return packets_.inject(entry.detour, datagram);
-  }
+  if (const Peers::Entry* const peer = peers_->find_beside(from))
+    packets_.inject(peer->detour, datagram);
 }
 
 void Mesh::reach_changed() {

@@ -39,6 +39,7 @@ void Peers::remove(const netmap::NodeKey& key, MonoTime now) {
   packets_.remove_peer(key);
   paths_.remove_peer(key, now);
   keys_.erase(known->second.detour);
+  beside_.erase(known->second.route.direct);
   entries_.erase(known);
 }
 
@@ -46,9 +47,11 @@ void Peers::take_route(const path::RouteChanged& change, WallTime wall) {
   const auto known = entries_.find(change.peer);
   if (known == entries_.end()) return;
   Entry& entry = known->second;
+  beside_.erase(entry.route.direct);
   entry.route = change.route;
   entry.route_since = wall;
   const bool is_plain = change.route.is_direct() && change.route.direct.socket == path::kMainSocket;
+  if (change.route.is_direct() && !is_plain) beside_[change.route.direct] = change.peer;
   if (is_plain) {
     packets_.send_directly(change.peer, change.route.direct.endpoint);
   } else {
@@ -65,6 +68,11 @@ const Peers::Entry* Peers::find(const netmap::NodeKey& key) const {
 const Peers::Entry* Peers::find(DetourNumber detour) const {
   const auto found = keys_.find(detour);
   return found == keys_.end() ? nullptr : find(found->second);
+}
+
+const Peers::Entry* Peers::find_beside(const path::Direct& way) const {
+  const auto found = beside_.find(way);
+  return found == beside_.end() ? nullptr : find(found->second);
 }
 
 const Peers::Entry* Peers::find_named(std::string_view word) const {

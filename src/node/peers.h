@@ -41,6 +41,8 @@ class Peers {
   const std::map<netmap::NodeKey, Entry>& entries() const { return entries_; }
   const Entry* find(const netmap::NodeKey& key) const;
   const Entry* find(DetourNumber detour) const;
+  // Whose route leads over this socket beside WireGuard's to there. Asked for each packet.
+  const Entry* find_beside(const path::Direct& way) const;
   // By its inner address, its name, or its key. Names compare without regard to case; nothing when
   // several have it.
   const Entry* find_named(std::string_view word) const;
@@ -53,6 +55,7 @@ class Peers {
   Log log_;
   std::map<netmap::NodeKey, Entry> entries_;
   std::unordered_map<DetourNumber, netmap::NodeKey> keys_;
+  std::map<path::Direct, netmap::NodeKey> beside_;  // routes that leave by another socket
   std::uint32_t next_detour_ = 1;
 };
 

@@ -162,6 +162,21 @@ TEST_CASE("only a direct route from WireGuard's own socket leaves the detour") {
   CHECK(take(path::Route::none()) == "detour");
 }
 
+TEST_CASE("what comes over another socket belongs to the peer whose route that is, while it is") {
+  Setup setup;
+  const netmap::Peer peer = setup.peer("one", 1);
+  setup.peers.upsert(peer, kNow);
+  const path::Direct beside{*Endpoint::parse("192.0.2.1:7"), path::SocketNumber(3)};
+  CHECK(setup.peers.find_beside(beside) == nullptr);
+  setup.peers.take_route({peer.key, path::Route::to(beside)}, kWall);
+  CHECK(setup.peers.find_beside(beside) == setup.peers.find(peer.key));
+  setup.peers.take_route({peer.key, path::Route::relay()}, kWall);
+  CHECK(setup.peers.find_beside(beside) == nullptr);
+  setup.peers.take_route({peer.key, path::Route::to(beside)}, kWall);
+  setup.peers.remove(peer.key, kNow);
+  CHECK(setup.peers.find_beside(beside) == nullptr);
+}
+
 TEST_CASE("a peer is found by name without regard to case, by either address, and by key") {
   Setup setup;
   const netmap::Peer peer = setup.peer("Robot-7", 7);
