@@ -63,7 +63,7 @@ aio::Task<Result<json::Value>> Operator::answer(const json::Value& request, Answ
   const std::string* const what = ask == nullptr ? nullptr : ask->as_string();
   if (what == nullptr) co_return Error{ErrorKind::kInvalid, "a question needs \"ask\""};
   const MonoTime now = runtime_.clock().now();
-  if (*what == "status") co_return report_status(mesh_, configuration_, now);
+  if (*what == "status") co_return report_status(mesh_, configuration_);
   if (*what == "peers") co_return report_peers(mesh_, now, runtime_.clock().wall_now());
   if (*what == "doctor") co_return doctor();
   if (*what == "config") co_return config(request);

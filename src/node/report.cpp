@@ -145,7 +145,7 @@ std::string route_text(const Mesh& mesh, const Peers::Entry& peer) {
   return "relay";
 }
 
-json::Value report_status(const Mesh& mesh, const Configuration& configuration, MonoTime now) {
+json::Value report_status(const Mesh& mesh, const Configuration& configuration) {
   const auto& peers = mesh.peers().entries();
   const auto count = [&](auto&& predicate) {
     return static_cast<std::int64_t>(
@@ -176,7 +176,6 @@ json::Value report_status(const Mesh& mesh, const Configuration& configuration, 
                 })},
       {"refusal", mesh.milestones().refusal},
       {"dropped", mesh.dropped()},
-      {"now", now.since_start().count() / 1'000'000'000},
   });
 }
 

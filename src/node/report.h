@@ -11,7 +11,7 @@ namespace sinew::node {
 // "direct 192.0.2.1:51820", "relay de1", "-".
 std::string route_text(const Mesh& mesh, const Peers::Entry& peer);
 
-json::Value report_status(const Mesh& mesh, const Configuration& configuration, MonoTime now);
+json::Value report_status(const Mesh& mesh, const Configuration& configuration);
 json::Value report_peers(const Mesh& mesh, MonoTime now, WallTime wall);
 json::Value report_netcheck(Mesh& mesh);
 
